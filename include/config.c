@@ -608,7 +608,10 @@ static void section_read(struct loader *l, unsigned section, const yaml_node_t *
 			continue;
 		}
 		l->places.line_of[id] = line;
-		value_read(l, id, value, is_empty(value) ? line : line_of(value));
+		/* An alias stands at its anchor, before the key; an empty value has no place of its own. */
+		if (!is_empty(value) && line_of(value) > line)
+			line = line_of(value);
+		value_read(l, id, value, line);
 	}
 }
 

@@ -43,7 +43,7 @@ int daemon_options(int argc, char **argv, const char *program, const char *what,
 
 	log_init(program);
 	opterr = 0; /* the messages are ours: one line each */
-	optind = 1;
+	optind = 0; /* glibc: from the beginning, also of an argument half read */
 	while ((option = getopt_long(argc, argv, ":c:hV", options, NULL)) != -1) {
 		switch (option) {
 		case 'c': file = optarg; break;
@@ -57,8 +57,13 @@ int daemon_options(int argc, char **argv, const char *program, const char *what,
 				argv[optind - 1]);
 			return DAEMON_CONFIGURATION;
 		default:
-			fprintf(stderr, "%s: no such option: %s: see %s --help\n", program,
-				argv[optind - 1], program);
+			/* getopt names a letter in optopt, and leaves optind behind a long option. */
+			if (optopt != 0)
+				fprintf(stderr, "%s: no such option: -%c: see %s --help\n", program,
+					optopt, program);
+			else
+				fprintf(stderr, "%s: no such option: %s: see %s --help\n", program,
+					argv[optind - 1], program);
 			return DAEMON_CONFIGURATION;
 		}
 	}
