@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include "include/log.h"
+#include "control/focus.h"
 
 #define ALIAS_LEN 12 /* base32 characters of an alias */
 
@@ -105,21 +105,56 @@ bool conference_is_identity(struct span uri, const char *domain)
 	       span_eq_nocase(identity_host(uri), span_of(domain));
 }
 
-void conference_add(struct conference *c, struct participant *p)
+static void participant_free(struct participant *p, struct deadlines *deadlines)
 {
+	deadline_clear(deadlines, &p->wait);
+	dialog_free(p->dialog);
+	if (p->has_remote)
+		sdp_media_fini(&p->remote);
+	free(p->canonical);
+	free(p->canonical_second);
+	free(p->uri);
+	free(p->display_name);
+	free(p->alias);
+	free(p->alias_name);
+	free(p->headers);
+	free(p->allow);
+	free(p->msrp_uri);
+	free(p);
+}
+
+int conference_add(struct participant **out, struct conference *c, bool inviter,
+	const char *canonical, struct span uri, const char *display_name)
+{
+	struct participant *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		return -ENOBUFS;
+	p->canonical = strdup(canonical);
+	p->uri = strndup(uri.at, uri.len);
+	p->display_name = strdup(display_name);
+	p->headers = strdup("");
+	p->allow = strdup("");
+	if (!p->canonical || !p->uri || !p->display_name || !p->headers || !p->allow) {
+		participant_free(p, &c->focus->deadlines);
+		return -ENOBUFS;
+	}
 	p->conference = c;
+	p->number = c->next_number++;
+	p->inviter = inviter;
 	p->previous = c->last;
 	if (c->last != NULL)
 		c->last->next = p;
 	else
 		c->first = p;
 	c->last = p;
-	p->number = c->next_number++;
 	c->in_state[p->state]++;
-	if (p->state == PARTICIPANT_IDLE && c->waiting == NULL && !p->inviter)
-		c->waiting = p;
-	if (p->inviter)
+	if (inviter)
 		c->inviter = p;
+	else if (c->waiting == NULL)
+		c->waiting = p;
+	*out = p;
+	return 0;
 }
 
 void conference_drop(struct participant *p, struct deadlines *deadlines)

@@ -66,7 +66,9 @@ struct conference *conference_find(const struct conferences *all, const char *ur
 /* Has the URI the shape of a Session Identity of ours? */
 bool conference_is_identity(struct span uri, const char *domain);
 
-void conference_add(struct conference *conference, struct participant *participant);
+/* A new participant, IDLE, at the end of the list. inviter: its own INVITE made the conference. */
+must_check int conference_add(struct participant **out, struct conference *conference, bool inviter,
+	const char *canonical, struct span uri, const char *display_name);
 /* Takes it out, removes its leg and frees it. */
 void conference_drop(struct participant *participant, struct deadlines *deadlines);
 struct participant *conference_participant(

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/conference/participant.h"
 #include <assert.h>
-#include <stdlib.h>
 
 #define DO(action, next)                                                                           \
 	{                                                                                          \
@@ -81,45 +80,4 @@ const char *participant_event_name(enum participant_event event)
 const char *participant_action_name(enum participant_action action)
 {
 	return action < PARTICIPANT_ACTION_COUNT ? actions[action] : "?";
-}
-
-int participant_new(
-	struct participant **out, const char *canonical, struct span uri, const char *display_name)
-{
-	struct participant *p = calloc(1, sizeof(*p));
-
-	if (p == NULL)
-		return -ENOBUFS;
-	p->canonical = strdup(canonical);
-	p->uri = strndup(uri.at, uri.len);
-	p->display_name = strdup(display_name);
-	p->headers = strdup("");
-	p->allow = strdup("");
-	if (!p->canonical || !p->uri || !p->display_name || !p->headers || !p->allow) {
-		participant_free(p, NULL);
-		return -ENOBUFS;
-	}
-	*out = p;
-	return 0;
-}
-
-void participant_free(struct participant *p, struct deadlines *deadlines)
-{
-	if (p == NULL)
-		return;
-	if (deadlines != NULL)
-		deadline_clear(deadlines, &p->wait);
-	dialog_free(p->dialog);
-	if (p->has_remote)
-		sdp_media_fini(&p->remote);
-	free(p->canonical);
-	free(p->canonical_second);
-	free(p->uri);
-	free(p->display_name);
-	free(p->alias);
-	free(p->alias_name);
-	free(p->headers);
-	free(p->allow);
-	free(p->msrp_uri);
-	free(p);
 }

@@ -3,7 +3,7 @@
  *
  * Spec:     RFC 4353; the rows of the table cite the clause that each comes from.
  * Threads:  the focus's one thread.
- * Memory:   owned by its conference (conference.h) from participant_new to participant_free.
+ * Memory:   owned by its conference (conference.h): conference_add makes it, conference_drop frees it.
  * Not here: what an action does (controlling/). The table itself is pure.
  *
  *                 INVITE of theirs                200 of ours
@@ -136,9 +136,4 @@ struct participant {
 	bool supports_timer;
 	struct deadline wait; /* for a new binding after its MSRP connection was lost */
 };
-
-must_check int participant_new(
-	struct participant **out, const char *canonical, struct span uri, const char *display_name);
-/* Frees what it owns but the leg, which its conference removes. */
-void participant_free(struct participant *participant, struct deadlines *deadlines);
 #endif

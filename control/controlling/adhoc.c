@@ -271,7 +271,6 @@ static int inviter_new(struct conference *c, struct dialog *dialog, const struct
 	asked->has_offer = false;
 	p->sdp_session = ua_now_ms();
 	p->sdp_version = 1;
-	conference_add(c, p);
 	if (p->allow == NULL)
 		return -ENOBUFS;
 	r = refresh_read(p, request);
@@ -307,10 +306,9 @@ static int invitees_new(struct conference *c, const struct adhoc *asked)
 		if (r < 0)
 			return r;
 		display_name_clean(span_of(entry->display_name), name);
-		r = participant_new(&p, canonical, span_of(entry->uri), name);
+		r = conference_add(&p, c, false, canonical, span_of(entry->uri), name);
 		if (r < 0)
 			return r;
-		conference_add(c, p);
 		free(p->headers);
 		p->headers = strdup(entry->headers);
 		if (p->headers == NULL)
