@@ -37,8 +37,8 @@ int controller_socket(const struct controller *c);
 /* Queues one command for worker w; text has cmd->text_len octets. -ENOBUFS: the ring is full, what it holds was
  * flushed, and controller_fd says when to try again; -EPIPE: the switch broke the ring; -EINVAL: worker or length.
  * Visible after controller_flush. */
-must_check int controller_submit(struct controller *c, uint32_t w, const struct switch_cmd *cmd,
-	const void *text);
+must_check int controller_submit(
+	struct controller *c, uint32_t w, const struct switch_cmd *cmd, const void *text);
 void controller_flush(struct controller *c);
 
 /* Takes up to `budget` events and hands each to `seen`; event and text are borrowed for the call. A record that
@@ -46,7 +46,8 @@ void controller_flush(struct controller *c);
  * Returns how many were handed out; -EPIPE when a ring is broken. `seen` may submit and flush, not detach or poll.
  * Before the caller sleeps it calls controller_may_sleep: false means poll again. */
 int controller_poll(struct controller *c, unsigned budget,
-	void (*seen)(void *arg, uint32_t w, const struct switch_event *event, const char *text), void *arg);
+	void (*seen)(void *arg, uint32_t w, const struct switch_event *event, const char *text),
+	void *arg);
 bool controller_may_sleep(struct controller *c);
 uint64_t controller_bad_records(const struct controller *c); /* left out so far */
 

@@ -30,8 +30,8 @@
 struct ring_shared {
 	_Alignas(64) _Atomic uint64_t tail;   /* written by the producer */
 	_Alignas(64) _Atomic uint64_t head;   /* written by the consumer */
-	_Alignas(64) _Atomic uint32_t asleep; /* 1: the consumer sleeps; taken away by who wakes it */
-	_Atomic uint32_t starved;             /* 1: the producer waits for room; taken away by who wakes it */
+	_Alignas(64) _Atomic uint32_t asleep; /* 1: the consumer sleeps */
+	_Atomic uint32_t starved;             /* 1: the producer waits for room */
 	_Alignas(64) uint8_t data[];
 };
 
@@ -41,7 +41,7 @@ struct ring {
 	uint64_t mask;   /* size - 1 */
 	uint64_t own;    /* my index, the truth: the copy in shared memory is only for the peer */
 	uint64_t peer;   /* the peer's index as last seen and checked */
-	uint64_t staged; /* octets between own and what is published: written (producer) or taken (consumer) */
+	uint64_t staged; /* octets written (producer) or taken (consumer), not yet published */
 	bool broken;     /* the peer's index or a record's length was impossible; sticky */
 };
 
@@ -58,7 +58,8 @@ must_check int ring_open(struct ring *ring, struct ring_shared *shared, size_t s
 /* Producer: stages one record of len octets (1..RING_RECORD_MAX), given in up to two parts; nothing is
  * visible before ring_flush. -EINVAL: length; -ENOBUFS: full, nothing changed, and the consumer will be told
  * to wake us (flush what is staged before waiting for that); -EPROTO: broken. */
-must_check int ring_put(struct ring *ring, const void *a, size_t a_len, const void *b, size_t b_len);
+must_check int ring_put(
+	struct ring *ring, const void *a, size_t a_len, const void *b, size_t b_len);
 
 /* Producer: publishes what was staged. True: the consumer sleeps and must be woken. */
 bool ring_flush(struct ring *ring);
