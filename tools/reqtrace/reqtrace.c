@@ -435,7 +435,8 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* meson writes "12 - suite::test  (0.01s)" for a test of a TAP program and "name" for a plain one. */
+/* meson writes "12 - suite::test  (0.01s)" for a test of a TAP program; for a plain one "name", or, as soon as there are
+ * several suites, "project:suite / name". */
 static char *test_name(const char *name, size_t len)
 {
 	const char *end = name + len, *colons, *at = name;
@@ -445,8 +446,11 @@ static char *test_name(const char *name, size_t len)
 	if (at > name && end - at > 3 && strncmp(at, " - ", 3) == 0)
 		name = at + 3;
 	colons = memmem(name, (size_t)(end - name), "::", 2);
-	if (colons == NULL)
+	if (colons == NULL) { /* "project:suite / name" */
+		at = memmem(name, (size_t)(end - name), " / ", 3);
+		name = at != NULL ? at + 3 : name;
 		return text_of("/%.*s", (int)(end - name), name);
+	}
 	at = colons + 2;
 	while (at < end && (isalnum((unsigned char)*at) || *at == '_'))
 		at++;

@@ -117,7 +117,7 @@ static const char junit[] =
 	"<testcase name=\"4 - CF_1_1::R2a_holds  (1.00s)\" classname=\"plenum.adhoc\" />"
 	"<system-out>not ok - CF_1_1::R2a_fails &lt;failure /&gt; \x01\n</system-out></testsuite>"
 	"<testsuite name=\"plenum\" tests=\"2\" errors=\"0\" failures=\"1\" skipped=\"0\" time=\"1\">"
-	"<testcase name=\"stress_border\" classname=\"plenum\" time=\"1\"><system-out>fine</system-out></testcase>"
+	"<testcase name=\"plenum:stress / stress_border\" classname=\"plenum\" time=\"1\"><system-out>fine</system-out></testcase>"
 	"<testcase name=\"stress_other\" classname=\"plenum\" time=\"1\"><failure /></testcase>"
 	"</testsuite></testsuites>";
 
