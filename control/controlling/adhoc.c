@@ -256,12 +256,11 @@ static int inviter_new(struct conference *c, struct dialog *dialog, const struct
 {
 	struct participant *p;
 	char name_addr[IDENTITY_MAX + 600];
-	int r = participant_new(
-		&p, request->asserted, request->asserted_uri, request->display_name);
+	int r = conference_add(
+		&p, c, true, request->asserted, request->asserted_uri, request->display_name);
 
 	if (r < 0)
 		return r;
-	p->inviter = true;
 	free(p->allow);
 	p->allow = text_copy(request->allow); /* CF-7.2.1.2-R3 */
 	if (request->asserted_second[0] != '\0')
