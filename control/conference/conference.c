@@ -120,6 +120,7 @@ static void participant_free(struct participant *p, struct deadlines *deadlines)
 	free(p->headers);
 	free(p->allow);
 	free(p->msrp_uri);
+	free(p->sdp);
 	free(p);
 }
 

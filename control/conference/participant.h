@@ -130,6 +130,7 @@ struct participant {
 	struct sdp_media remote;
 	bool has_remote;
 	uint64_t sdp_session, sdp_version; /* o= of what we say */
+	char *sdp;                         /* what we said last; NULL: nothing */
 	uint32_t session_expires; /* seconds; what its INVITE asked, then what holds; 0: none */
 	uint32_t min_se;
 	bool refresher_is_us;

@@ -139,6 +139,14 @@ static bool answer_take(struct participant *p, const struct response *response)
 		return false;
 	}
 	p->has_remote = true;
+	if (response->allow.len > 0) {
+		char *allow = strndup(response->allow.at, response->allow.len);
+
+		if (allow != NULL) {
+			free(p->allow);
+			p->allow = allow;
+		}
+	}
 	if (response->session_expires > 0) {
 		p->session_expires = response->session_expires;
 		p->refresher_is_us = response->refresher == REFRESHER_UAC;

@@ -39,7 +39,8 @@ void session_refuse_unknown(struct focus *focus, struct dialog *dialog, bool exi
 
 /* The leg as the switch is to see it after an offer and answer. */
 must_check int session_leg_update(struct participant *participant, bool we_offered, bool rebind);
-/* What we say in SDP on the participant's leg; NULL without memory. answer: to its offer in participant->remote. */
+/* What we say in SDP about the participant's leg (malloc), NULL without memory. answer: to its offer in participant->remote; else
+ * an offer, which repeats what was said last. */
 char *session_sdp(struct participant *participant, bool answer);
 /* conference.wrapped_types as one text; out has size octets. */
 void session_wrapped_types(const struct config *config, char *out, size_t size);
@@ -74,6 +75,9 @@ must_check int refresh_read(struct participant *participant, const struct reques
 void refresh_headers(const struct participant *participant, struct header_block *block);
 /* The dialog stands (again): supervise it. */
 void refresh_start(struct participant *participant);
-/* The body of a 422. */
+/* It is our turn to refresh, and what came of it. */
+void refresh_due(struct participant *participant);
+void refresh_answered(struct participant *participant, const struct response *response);
+/* What a 422 says. */
 void refresh_too_small(const struct config *config, struct header_block *block);
 #endif

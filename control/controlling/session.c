@@ -235,7 +235,7 @@ void session_wrapped_types(const struct config *config, char *out, size_t size)
 			config->conference_wrapped_types.items[i]);
 }
 
-char *session_sdp(struct participant *p, bool answer)
+static char *sdp_make(struct participant *p, bool answer)
 {
 	const struct config *config = p->conference->focus->config;
 	char policy[2048], *both = NULL, *text;
@@ -270,6 +270,26 @@ char *session_sdp(struct participant *p, bool answer)
 	return text;
 }
 
+char *session_sdp(struct participant *p, bool answer)
+{
+	char *text;
+
+	if (!answer && p->sdp != NULL)
+		return strdup(p->sdp);
+	text = sdp_make(p, answer);
+	if (text != NULL && p->sdp != NULL && strcmp(text, p->sdp) != 0) {
+		/* RFC 3264 8: what changed has the next version, what did not keeps its own. */
+		free(text);
+		p->sdp_version++;
+		text = sdp_make(p, answer);
+	}
+	if (text != NULL) {
+		free(p->sdp);
+		p->sdp = strdup(text);
+	}
+	return text;
+}
+
 /* ---- dialogs ---- */
 
 static void cancelled(void *arg)
@@ -301,6 +321,20 @@ static void responded(void *arg, const struct response *response)
 	conference_settle(c);
 }
 
+static void due(void *arg)
+{
+	refresh_due(arg);
+}
+
+static void refreshed(void *arg, const struct response *response)
+{
+	struct participant *p = arg;
+	struct conference *c = p->conference;
+
+	refresh_answered(p, response);
+	conference_settle(c);
+}
+
 static void modified(void *arg, const struct request *request)
 {
 	modify_received(arg, request);
@@ -326,6 +360,8 @@ const struct dialog_ops session_dialog_ops = {
 	.cancelled = cancelled,
 	.acknowledged = acknowledged,
 	.response = responded,
+	.refresh_due = due,
+	.refreshed = refreshed,
 	.modify = modified,
 	.ended = ended,
 };

@@ -17,6 +17,7 @@ struct dialog {
 	nta_incoming_t *invite;  /* theirs, until its ACK */
 	nta_incoming_t *modify;  /* re-INVITE or UPDATE that waits for its answer or ACK */
 	nta_outgoing_t *calling; /* ours, until its final response */
+	nta_outgoing_t *refresh; /* our re-INVITE or UPDATE, until its final response */
 	nta_outgoing_t *bye;
 	const struct dialog_ops *ops;
 	void *arg;
@@ -28,7 +29,9 @@ struct dialog {
 	bool freed;    /* by the owner; goes when the last callback and a wanted BYE are done */
 	unsigned busy; /* callbacks of the stack on the C stack */
 	char *reason;
-	struct deadline session;
+	struct deadline session; /* refresh_due, then the end */
+	uint64_t session_end_ms;
+	bool refresh_due; /* the next firing of session is our turn to refresh */
 };
 
 static int in_dialog(void *arg, nta_leg_t *leg, nta_incoming_t *incoming, const sip_t *sip);
@@ -52,6 +55,7 @@ static void destroy(struct dialog *dialog)
 	nta_incoming_destroy(dialog->invite);
 	nta_incoming_destroy(dialog->modify);
 	nta_outgoing_destroy(dialog->calling);
+	nta_outgoing_destroy(dialog->refresh);
 	nta_outgoing_destroy(dialog->bye);
 	if (dialog->leg != NULL)
 		nta_leg_destroy(dialog->leg);
@@ -105,30 +109,41 @@ void dialog_free(struct dialog *dialog)
 
 /* ---- session timer (RFC 4028) ---- */
 
-static void expired(void *arg)
+static void session_deadline(void *arg)
 {
 	struct dialog *dialog = arg;
 
 	enter(dialog);
-	if (dialog->state == DIALOG_CONFIRMED)
+	if (dialog->state != DIALOG_CONFIRMED) {
+		/* nothing to supervise any more */
+	} else if (dialog->refresh_due) {
+		dialog->refresh_due = false;
+		if (deadline_set(dialog->ua->deadlines, &dialog->session, dialog->session_end_ms,
+			    session_deadline, dialog) < 0)
+			log_warning("dialog", "session not supervised, no memory");
+		if (!dialog->freed && dialog->ops != NULL)
+			dialog->ops->refresh_due(dialog->arg);
+	} else {
 		say_ended(dialog, DIALOG_EXPIRED);
+	}
 	leave(dialog);
 }
 
-void dialog_supervise(struct dialog *dialog, uint32_t seconds)
+void dialog_supervise(struct dialog *dialog, uint32_t seconds, bool we_refresh)
 {
-	uint64_t margin_ms;
+	uint64_t now_ms = ua_now_ms(), interval_ms = seconds * 1000ull, margin_ms;
 
 	if (seconds == 0) {
 		deadline_clear(dialog->ua->deadlines, &dialog->session);
 		return;
 	}
 	/* RFC 4028 10: the BYE leaves before the other side gives up. */
-	margin_ms = seconds * 1000ull / 3;
-	if (margin_ms > 32000)
-		margin_ms = 32000;
+	margin_ms = interval_ms / 3 < 32000 ? interval_ms / 3 : 32000;
+	dialog->session_end_ms = now_ms + interval_ms - margin_ms;
+	dialog->refresh_due = we_refresh;
 	if (deadline_set(dialog->ua->deadlines, &dialog->session,
-		    ua_now_ms() + seconds * 1000ull - margin_ms, expired, dialog) < 0)
+		    we_refresh ? now_ms + interval_ms / 2 : dialog->session_end_ms,
+		    session_deadline, dialog) < 0)
 		log_warning("dialog", "session not supervised, no memory");
 }
 
@@ -375,6 +390,12 @@ static void modify_received(struct dialog *dialog, nta_incoming_t *incoming, con
 		nta_incoming_destroy(incoming);
 		return;
 	}
+	/* RFC 3261 14.2: ours is under way. */
+	if (dialog->refresh != NULL) {
+		reply(dialog, incoming, 491, sip_491_Request_pending, NULL);
+		nta_incoming_destroy(incoming);
+		return;
+	}
 	if (ua_refused(dialog->ua, incoming, sip))
 		return;
 	if (dialog->modify != NULL)
@@ -461,7 +482,7 @@ static void acknowledge(struct dialog *dialog, nta_outgoing_t *outgoing)
 	su_home_deinit(home);
 }
 
-static int invite_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
+static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
 {
 	struct dialog *dialog = arg;
 	su_home_t home[1] = { SU_HOME_INIT(home) };
@@ -495,6 +516,53 @@ static int invite_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip
 	return 0;
 }
 
+/* ---- our refresh ---- */
+
+static int refresh_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
+{
+	struct dialog *dialog = arg;
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	unsigned status = (unsigned)nta_outgoing_status(outgoing);
+	struct response response;
+
+	if (status < 200)
+		return 0;
+	enter(dialog);
+	response_read(&response, home, sip, status);
+	if (status < 300) {
+		if (sip->sip_contact != NULL)
+			nta_leg_client_reroute(dialog->leg, NULL, sip->sip_contact, 0);
+		if (nta_outgoing_method(outgoing) == sip_method_invite)
+			acknowledge(dialog, outgoing);
+	}
+	nta_outgoing_destroy(dialog->refresh);
+	dialog->refresh = NULL;
+	if (!dialog->freed && dialog->ops != NULL && dialog->state == DIALOG_CONFIRMED)
+		dialog->ops->refreshed(dialog->arg, &response);
+	leave(dialog);
+	su_home_deinit(home);
+	return 0;
+}
+
+int dialog_refresh(struct dialog *dialog, bool update, const struct dialog_message *message)
+{
+	char contact[700];
+
+	if (dialog->state != DIALOG_CONFIRMED || dialog->refresh != NULL ||
+		dialog->modify != NULL || !dialog->acknowledged || dialog->bye_wanted)
+		return -EPROTO;
+	snprintf(contact, sizeof(contact), "<%s>;" UA_TAGS, message->contact);
+	dialog->refresh = nta_outgoing_tcreate(dialog->leg, refresh_answered, dialog, NULL,
+		update ? sip_method_update : sip_method_invite, update ? "UPDATE" : "INVITE", NULL,
+		SIPTAG_CONTACT_STR(contact), SIPTAG_USER_AGENT_STR(UA_SERVER),
+		SIPTAG_ALLOW_STR(UA_ALLOW), SIPTAG_SUPPORTED_STR("timer"),
+		SIPTAG_HEADER_STR(
+			message->extra && message->extra->len ? message->extra->text : NULL),
+		SIPTAG_CONTENT_TYPE_STR(message->content_type), SIPTAG_PAYLOAD_STR(message->body),
+		TAG_END());
+	return dialog->refresh ? 0 : -ENOBUFS;
+}
+
 int dialog_invite(struct ua *ua, struct dialog **out, const char *local, const char *remote,
 	const struct dialog_message *message, const struct dialog_ops *ops, void *arg)
 {
@@ -524,7 +592,7 @@ int dialog_invite(struct ua *ua, struct dialog **out, const char *local, const c
 		ua->agent, in_dialog, dialog, SIPTAG_FROM_STR(local), SIPTAG_TO_STR(to), TAG_END());
 	if (dialog->leg == NULL || nta_leg_tag(dialog->leg, NULL) == NULL)
 		goto out;
-	dialog->calling = nta_outgoing_tcreate(dialog->leg, invite_answered, dialog,
+	dialog->calling = nta_outgoing_tcreate(dialog->leg, invitation_answered, dialog,
 		(const url_string_t *)route, SIP_METHOD_INVITE, (const url_string_t *)request_uri,
 		SIPTAG_CONTACT_STR(contact),
 		SIPTAG_ROUTE_STR(route && strstr(route, ";lr") ? proxy : NULL),

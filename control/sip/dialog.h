@@ -31,6 +31,10 @@ struct dialog_ops {
 	/* Ours: 1xx and the one final response. A 2xx is acknowledged by this module when the callback returns; a 2xx that
 	 * crossed our CANCEL is ended by BYE and reported as 487. */
 	void (*response)(void *arg, const struct response *response);
+	/* It is our turn to refresh the session (RFC 4028): dialog_refresh. */
+	void (*refresh_due)(void *arg);
+	/* Final response to our refresh. A 2xx has been acknowledged. */
+	void (*refreshed)(void *arg, const struct response *response);
 	/* re-INVITE or UPDATE: answer with dialog_modified within the call. */
 	void (*modify)(void *arg, const struct request *request);
 	void (*ended)(void *arg, enum dialog_end end);
@@ -67,7 +71,11 @@ void dialog_cancel(struct dialog *dialog);
 /* Both. reason: the value of a Reason header, NULL: none. Waits for the ACK of our 2xx first (RFC 3261 15). ended follows. */
 void dialog_bye(struct dialog *dialog, const char *reason);
 
-/* Starts or restarts the session timer: DIALOG_EXPIRED comes at seconds - min(32, seconds/3) (RFC 4028 10). 0: stops. */
-void dialog_supervise(struct dialog *dialog, uint32_t seconds);
+/* Starts or restarts the session timer: DIALOG_EXPIRED comes at seconds - min(32, seconds/3) (RFC 4028 10); where we are the
+ * refresher, refresh_due at half the interval. 0: stops. */
+void dialog_supervise(struct dialog *dialog, uint32_t seconds, bool we_refresh);
+/* A re-INVITE, or UPDATE, within the dialog. -EPROTO: the dialog does not stand, or one is under way. */
+must_check int dialog_refresh(
+	struct dialog *dialog, bool update, const struct dialog_message *message);
 bool dialog_is_confirmed(const struct dialog *dialog);
 #endif

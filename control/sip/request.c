@@ -196,13 +196,14 @@ void request_read(struct request *out, struct ua *ua, su_home_t *home, nta_incom
 void response_read(struct response *out, su_home_t *home, const sip_t *sip, unsigned status)
 {
 	*out = (struct response){ .status = status, .internal = true };
-	out->contact = out->warning = out->content_type = out->body = text_of(NULL);
+	out->contact = out->warning = out->allow = out->content_type = out->body = text_of(NULL);
 	if (sip == NULL)
 		return;
 	out->internal = nta_sip_is_internal(sip);
 	if (sip->sip_contact != NULL)
 		out->contact = uri_of(home, sip->sip_contact->m_url);
 	out->contact_isfocus = contact_isfocus(sip->sip_contact);
+	out->allow = list_text(home, (const msg_list_t *)sip->sip_allow);
 	if (sip->sip_warning != NULL)
 		out->warning = text_of(sip->sip_warning->w_text);
 	if (sip->sip_session_expires != NULL)

@@ -62,6 +62,7 @@ struct response {
 	struct span contact;
 	bool contact_isfocus;
 	struct span warning;
+	struct span allow;
 	uint32_t session_expires, min_se;
 	enum request_refresher refresher;
 	struct span content_type, body;
