@@ -31,7 +31,8 @@
 struct ua {
 	su_root_t *root;
 	nta_agent_t *agent;
-	nta_leg_t *strangers; /* nta's default leg: every request outside a dialog */
+	nta_leg_t *strangers; /* nta's default leg: every request outside a dialog; NULL: load is shed */
+	bool stepped;
 	const struct config *config;
 	struct deadlines *deadlines;
 	struct prefix_list *trusted;

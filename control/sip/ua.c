@@ -2,10 +2,14 @@
 /* RFC 3261 through Sofia-SIP's nta as a user agent (NTATAG_UA): the stack then repeats a 2xx until its ACK, repeats our ACK
  * when a 2xx comes again, ends forked 2xx by ACK and BYE, and refuses in-dialog requests that come out of order. */
 #include "control/sip/stack.h"
+#include <netdb.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 #include "include/log.h"
 
+#define TRANSACTIONS_PER_DIALOG 4u /* server transactions kept at once, for each dialog that is allowed */
 #define MESSAGE_MAX 393216u /* octets of a SIP message: a body of 256 KiB and room for headers */
 
 uint64_t ua_now_ms(void)
@@ -118,13 +122,41 @@ static int received(void *unused, nta_leg_t *leg, nta_incoming_t *incoming, cons
 	return 0;
 }
 
-/* A response that no transaction waits for. RFC 3261 13.2.2.4: a 2xx to an INVITE is a dialog we do not want. */
+/* What has no transaction and no leg: stray responses, and every stranger's request while we shed load.
+ * RFC 3261 13.2.2.4: a 2xx to an INVITE is a dialog we do not want. */
 static int stray(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
 	if (sip->sip_status != NULL && sip->sip_status->st_status / 100 == 2 && sip->sip_cseq &&
 		sip->sip_cseq->cs_method == sip_method_invite)
 		return nta_msg_ackbye(agent, msg);
-	nta_msg_discard(agent, msg);
+	if (sip->sip_request == NULL || sip->sip_request->rq_method == sip_method_ack) {
+		nta_msg_discard(agent, msg);
+		return 0;
+	}
+	return nta_msg_treply(agent, msg, SIP_503_SERVICE_UNAVAILABLE, SIPTAG_RETRY_AFTER_STR("10"),
+		SIPTAG_SERVER_STR(UA_SERVER), TAG_END());
+}
+
+/* Over UDP a transaction lingers 32 s after its answer. When too many do, strangers are answered 503 without a
+ * transaction, so without memory; requests within dialogs are served as before. */
+static int shed(struct ua *ua)
+{
+	usize_t most = (usize_t)TRANSACTIONS_PER_DIALOG * ua->dialogs_max, used = 0;
+
+	nta_agent_get_stats(ua->agent, NTATAG_S_IRQ_HASH_USED_REF(used), TAG_END());
+	if (ua->strangers != NULL && used > most) {
+		log_warning("ua", "overload, new requests get 503 transactions=%lu", (unsigned long)used);
+		nta_leg_destroy(ua->strangers);
+		ua->strangers = NULL;
+	} else if (ua->strangers == NULL && used < most / 4 * 3) {
+		ua->strangers =
+			nta_leg_tcreate(ua->agent, received, ua, NTATAG_NO_DIALOG(1), TAG_END());
+		if (ua->strangers == NULL)
+			return -ENOBUFS;
+		if (ua->stepped)
+			log_info("ua", "new requests are taken again transactions=%lu",
+				(unsigned long)used);
+	}
 	return 0;
 }
 
@@ -188,7 +220,10 @@ int ua_watch(struct ua *ua, unsigned slot, int fd)
 
 void ua_step(struct ua *ua, int wait_ms)
 {
+	ua->stepped = true;
 	su_root_step(ua->root, wait_ms);
+	if (shed(ua) < 0)
+		log_warning("ua", "no memory to take requests");
 }
 
 /* Sofia's own words go to our log, at debug: they are about bytes and transports, not about events that matter. */
@@ -204,10 +239,30 @@ static void stack_log(void *stream, const char *format, va_list args)
 		log_debug("sofia", "%s", line);
 }
 
-static bool is_loopback(const char *host)
+/* Why the stack could not listen: it does not say, so the address is tried once more by hand. */
+static int listener_fault(const struct listen_address *at)
 {
-	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 ||
-	       strcasecmp(host, "localhost") == 0;
+	struct addrinfo *found, hints = {
+		.ai_socktype = strcmp(at->transport, "udp") == 0 ? SOCK_DGRAM : SOCK_STREAM,
+		.ai_flags = AI_PASSIVE | AI_NUMERICHOST | AI_NUMERICSERV,
+	};
+	char port[8];
+	int fd, on = 1, r = -EINVAL;
+
+	snprintf(port, sizeof(port), "%u", at->port);
+	if (getaddrinfo(at->host, port, &hints, &found) != 0)
+		return -EADDRNOTAVAIL;
+	fd = socket(found->ai_family, found->ai_socktype | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		if (hints.ai_socktype == SOCK_STREAM)
+			setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		if (bind(fd, found->ai_addr, found->ai_addrlen) < 0 ||
+			(hints.ai_socktype == SOCK_STREAM && listen(fd, 1) < 0))
+			r = -errno;
+		close(fd);
+	}
+	freeaddrinfo(found);
+	return r;
 }
 
 static int listener_open(struct ua *ua, const char *text)
@@ -215,16 +270,11 @@ static int listener_open(struct ua *ua, const char *text)
 	struct listen_address at;
 	char url[320];
 	bool brackets;
+	int r;
 
 	if (listen_address_parse(text, &at) < 0 ||
 		(strcmp(at.transport, "udp") != 0 && strcmp(at.transport, "tcp") != 0)) {
 		log_error("ua", "sip.listen: not udp:HOST:PORT or tcp:HOST:PORT found=%s", text);
-		return -EINVAL;
-	}
-	if (ua->registrar != NULL && !is_loopback(at.host) && !ua->config->sip_registrar_public) {
-		log_error("ua",
-			"sip.listen: the registrar asks for no password; on an address that is not loopback write sip.registrar: false, or registrar_public: true found=%s",
-			text);
 		return -EINVAL;
 	}
 	brackets = strchr(at.host, ':') != NULL;
@@ -233,7 +283,6 @@ static int listener_open(struct ua *ua, const char *text)
 	if (at.port == 0)
 		snprintf(url, sizeof(url), "sip:%s%s%s:*;transport=%s", brackets ? "[" : "",
 			at.host, brackets ? "]" : "", at.transport);
-	errno = 0;
 	if (ua->agent == NULL) {
 		ua->agent = nta_agent_create(ua->root, URL_STRING_MAKE(url), stray, ua,
 			NTATAG_UA(1), NTATAG_MERGE_482(1), NTATAG_MAXSIZE(MESSAGE_MAX),
@@ -243,9 +292,9 @@ static int listener_open(struct ua *ua, const char *text)
 	} else if (nta_agent_add_tport(ua->agent, URL_STRING_MAKE(url), TAG_END()) == 0) {
 		return 0;
 	}
-	log_error("ua", "cannot listen address=%s error=\"%s\"", text,
-		errno ? strerror(errno) : "refused by the SIP stack");
-	return errno ? -errno : -EADDRINUSE;
+	r = listener_fault(&at);
+	log_error("ua", "cannot listen address=%s error=\"%s\"", text, strerror(-r));
+	return r == -EINVAL ? -EADDRNOTAVAIL : r;
 }
 
 int ua_new(struct ua **out, const struct config *config, struct deadlines *deadlines,
@@ -290,9 +339,8 @@ int ua_new(struct ua **out, const struct config *config, struct deadlines *deadl
 	for (unsigned i = 0; i < config->sip_listen.count; i++)
 		if ((r = listener_open(ua, config->sip_listen.items[i])) < 0)
 			goto failed;
-	r = -ENOBUFS;
-	ua->strangers = nta_leg_tcreate(ua->agent, received, ua, NTATAG_NO_DIALOG(1), TAG_END());
-	if (ua->strangers == NULL)
+	r = shed(ua);
+	if (r < 0)
 		goto failed;
 	*out = ua;
 	return 0;
