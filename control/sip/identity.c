@@ -273,6 +273,35 @@ static bool put_number(struct out *out, struct span number)
 	return any;
 }
 
+/* A user part or a parameter's value: escapes of unreserved characters are resolved, all others written in upper case, and what
+ * should have been escaped is. fold: letters in lower case. */
+static bool put_text_of_uri(struct out *out, struct span text, bool fold)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i];
+
+		if (c == '%') {
+			int value;
+
+			if (text.len - i < 3 || hex_value(text.at[i + 1]) < 0 ||
+				hex_value(text.at[i + 2]) < 0)
+				return false;
+			value = hex_value(text.at[i + 1]) << 4 | hex_value(text.at[i + 2]);
+			i += 2;
+			c = (char)value;
+			if (!is_unreserved(c)) {
+				put_escaped(out, (unsigned char)c);
+				continue;
+			}
+		} else if (!is_unreserved(c) && !is_one_of(c, "&=+$,;?/:")) {
+			put_escaped(out, (unsigned char)c);
+			continue;
+		}
+		put(out, fold ? lower(c) : c);
+	}
+	return true;
+}
+
 /* The canonical tel: of a telephone-subscriber, "+1-555-0100;ext=5". RFC 3966 3 and 5.1: extension, subaddress
  * and the context of a local number say who is meant, so they stay, in this order; what networks add on the way
  * (number portability, trunk groups) does not. */
@@ -290,42 +319,15 @@ static bool put_tel(struct out *out, struct span number, struct span parameters)
 	}
 	if (parameter(parameters, "isub", &value)) {
 		put_text(out, ";isub=");
-		put_lower(out, value);
+		if (!put_text_of_uri(out, value, true))
+			return false;
 	}
 	if (number.at[0] != '+' && parameter(parameters, "phone-context", &value)) {
 		put_text(out, ";phone-context=");
 		if (value.len > 0 && value.at[0] == '+')
 			return put_number(out, value);
 		put_lower(out, value);
-		return value.len > 0;
-	}
-	return true;
-}
-
-/* A user part: escapes of unreserved characters are resolved, all others written in upper case, and what should
- * have been escaped is. */
-static bool put_user(struct out *out, struct span user)
-{
-	for (size_t i = 0; i < user.len; i++) {
-		char c = user.at[i];
-
-		if (c == '%') {
-			int value;
-
-			if (user.len - i < 3 || hex_value(user.at[i + 1]) < 0 ||
-				hex_value(user.at[i + 2]) < 0)
-				return false;
-			value = hex_value(user.at[i + 1]) << 4 | hex_value(user.at[i + 2]);
-			i += 2;
-			if (is_unreserved((char)value))
-				put(out, (char)value);
-			else
-				put_escaped(out, (unsigned char)value);
-		} else if (is_unreserved(c) || is_one_of(c, "&=+$,;?/:")) {
-			put(out, c);
-		} else {
-			put_escaped(out, (unsigned char)c);
-		}
+		return host_is_good(value) && value.at[0] != '[';
 	}
 	return true;
 }
@@ -385,7 +387,7 @@ int identity_canonical(struct span uri, char out[IDENTITY_MAX])
 	put_text(&o, scheme_names[p.scheme]);
 	put(&o, ':');
 	if (p.user.len > 0) {
-		if (!put_user(&o, p.user))
+		if (!put_text_of_uri(&o, p.user, false))
 			result = -EBADMSG;
 		put(&o, '@');
 	}
@@ -397,7 +399,8 @@ int identity_canonical(struct span uri, char out[IDENTITY_MAX])
 	}
 	if (user_parameter.len > 0) {
 		put_text(&o, ";user=");
-		put_lower(&o, user_parameter);
+		if (!put_text_of_uri(&o, user_parameter, true))
+			result = -EBADMSG;
 	}
 end:
 	if (o.full)
@@ -432,7 +435,7 @@ struct span identity_user(struct span uri)
 	if (split(uri, &p) != 0)
 		return (struct span){ uri.at, 0 };
 	user = p.user;
-	return span_cut(&user, ':');
+	return user.len > 0 ? span_cut(&user, ':') : (struct span){ uri.at, 0 };
 }
 
 /* IPv4 is kept as ::ffff:a.b.c.d, so that a dual-stack socket's addresses match as well. */

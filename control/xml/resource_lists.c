@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Read with libxml2's SAX2 interface: no tree is built, so what a body may cost is what we keep of it, and a body that
- * breaks a rule ends at the octet that breaks it. The handlers we leave NULL (entity and attribute declarations, external
- * subset) are never called, as a DOCTYPE already ends the reading.
+/* Read with libxml2's SAX2 interface: no tree is built, so what a body may cost is what we keep of it, and nothing is kept
+ * behind the octet that breaks a rule. The handlers we leave NULL (entity and attribute declarations, external subset) are
+ * never called, as a DOCTYPE ends the reading before its first declaration.
  *
  *   resource-lists > list (> list ...) > entry [> display-name]      all else is passed over with what is in it
  */
@@ -51,8 +51,6 @@ __attribute__((format(printf, 2, 3))) static void refuse(struct reader *r, const
 			vsnprintf(r->why + len, r->why_size - (size_t)len, format, args);
 		va_end(args);
 	}
-	if (r->parser != NULL)
-		xmlStopParser(r->parser);
 }
 
 static bool text_is(const xmlChar *a, const char *b)
@@ -253,6 +251,9 @@ static void on_doctype(
 	void *arg, const xmlChar *name, const xmlChar *external, const xmlChar *system)
 {
 	refuse(((xmlParserCtxtPtr)arg)->_private, "a DOCTYPE is not allowed");
+	/* Only here: stopping frees the text that is being read, which attributes and libxml2's own error paths still point
+	 * into at other places. Elsewhere the rest, at most 256 KiB, is read and ignored. */
+	xmlStopParser(arg);
 }
 
 /* Without a DOCTYPE there are the five predefined entities, which the parser resolves, and errors. */
