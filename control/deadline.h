@@ -3,8 +3,9 @@
  *
  * Place:    every timer of the focus: session timers, waits for invitees, lost MSRP legs.
  * Threads:  the focus's one thread. Time comes in as an argument, so that tests own the clock.
- * Memory:   a struct deadline lies in its owner, zeroed before its first use, and is cleared before the owner
- *           goes. The heap grows with the number of deadlines set and is given back by deadlines_fini.
+ * Memory:   a struct deadline lies in its owner, zeroed before its first use, and is cleared
+ *           before the owner goes. The heap grows with the number of deadlines set and is
+ *           given back by deadlines_fini.
  */
 #ifndef CONTROL_DEADLINE_H
 #define CONTROL_DEADLINE_H

@@ -79,6 +79,7 @@ int focus_new(struct focus **out, const struct config *config)
 		.up = switch_up,
 		.down = switch_down,
 		.leg_changed = leg_changed,
+		.room_counts = room_counted,
 	};
 	struct focus *focus = calloc(1, sizeof(*focus));
 	int r = -ENOBUFS;

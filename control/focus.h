@@ -29,7 +29,8 @@ struct focus {
 	uint64_t impossible; /* events met in a state whose cell is empty */
 };
 
-/* Opens SIP listeners and looks for the switch. Errors are said in the log. -EINVAL: configuration. */
+/* Opens SIP listeners and looks for the switch. Errors are said in the log. -EINVAL: configuration.
+ */
 must_check int focus_new(struct focus **out, const struct config *config);
 void focus_free(struct focus *focus);
 

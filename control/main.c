@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* plenum-focus: the control plane. Starts SIP, finds the switch, says "ready", runs until SIGTERM or SIGINT, then says BYE to everybody
- * and waits a little for the answers. */
+/* plenum-focus: the control plane. Starts SIP, finds the switch, says "ready", runs until SIGTERM
+ * or SIGINT, then says BYE to everybody and waits a little for the answers. */
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>

@@ -66,6 +66,7 @@ void conference_free(struct conference *c, struct conferences *all, struct deadl
 	struct conference **at = bucket_of(all, c->uri);
 
 	deadline_clear(deadlines, &c->invite_wait);
+	deadline_clear(deadlines, &c->idle);
 	while (c->first != NULL)
 		conference_drop(c->first, deadlines);
 	if (c->room != NULL)
@@ -210,6 +211,16 @@ void conference_state(struct participant *p, enum participant_state state)
 		c->waiting = c->waiting->next;
 }
 
+void conference_wrapped_types(const struct config *config, char *out, size_t size)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (unsigned i = 0; i < config->conference_wrapped_types.count && len < size; i++)
+		len += (size_t)snprintf(out + len, size - len, "%s%s", i ? " " : "",
+			config->conference_wrapped_types.items[i]);
+}
+
 int conference_room_open(struct conference *c, struct media *media, const struct config *config,
 	void (*done)(void *arg, int result))
 {
@@ -220,15 +231,10 @@ int conference_room_open(struct conference *c, struct media *media, const struct
 	};
 	struct object_tag tag = { { 0 } };
 	char wrapped[2048];
-	size_t len = 0;
 
 	/* The tag names the conference beyond our life: the random part of its identity, packed. */
 	memcpy(tag.octets, c->uri + strlen("sip:im-"), sizeof(tag.octets));
-	wrapped[0] = '\0';
-	for (unsigned i = 0; i < config->conference_wrapped_types.count && len < sizeof(wrapped);
-		i++)
-		len += (size_t)snprintf(wrapped + len, sizeof(wrapped) - len, "%s%s", i ? " " : "",
-			config->conference_wrapped_types.items[i]);
+	conference_wrapped_types(config, wrapped, sizeof(wrapped));
 	return media_room_open(media, &c->room, &tag, ROOM_PRIVATE, config->msrp_max_message, uris,
 		3, span_of(wrapped), done, c);
 }

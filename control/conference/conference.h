@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* conference: the focus of one conference (RFC 4353): its identity, its room in the switch, its participants.
+/* conference: the focus of one conference (RFC 4353): its identity, its room in the switch, its
+ * participants.
  *
  * Place:    controlling/ -> conference -> media.
  * Threads:  the focus's one thread.
- * Memory:   conferences_* owns every conference, a conference its participants, their dialogs and legs.
+ * Memory:   conferences_* owns every conference, a conference its participants, their dialogs and
+ *           legs.
  * Not here: when something is done; that is controlling/ and policy.
  */
 #ifndef CONTROL_CONFERENCE_CONFERENCE_H
@@ -44,6 +46,8 @@ struct conference {
 	bool settling;               /* conference_settle is at work */
 	unsigned next_number;        /* of the participants in the switch */
 	struct deadline invite_wait;
+	struct deadline idle;
+	uint64_t messages; /* as the switch last counted */
 };
 
 struct conferences {
@@ -75,9 +79,12 @@ struct participant *conference_participant(
 	const struct conference *conference, const char *canonical);
 void conference_counts(const struct conference *conference, struct policy_counts *out);
 
-/* Opens the room in the switch: Session Identity, factory URI and the URI that RCS clients use name it (context.md 2.1). */
+/* Opens the room in the switch: Session Identity, factory URI and the URI that RCS clients use name
+ * it (context.md 2.1). */
 must_check int conference_room_open(struct conference *conference, struct media *media,
 	const struct config *config, void (*done)(void *arg, int result));
+/* conference.wrapped_types as one text; out has size octets. */
+void conference_wrapped_types(const struct config *config, char *out, size_t size);
 /* Alias of an anonymous participant (context.md 2.4). */
 must_check int conference_alias(struct conference *conference, struct participant *participant);
 /* The leg takes part from now on: its identities go to the switch. */

@@ -3,17 +3,19 @@
  *
  * Spec:     RFC 4353; the rows of the table cite the clause that each comes from.
  * Threads:  the focus's one thread.
- * Memory:   owned by its conference (conference.h): conference_add makes it, conference_drop frees it.
- * Not here: what an action does (controlling/). The table itself is pure.
+ * Memory:   owned by its conference (conference.h): conference_add makes it, conference_drop frees
+ * it. Not here: what an action does (controlling/). The table itself is pure.
  *
- *                 INVITE of theirs                200 of ours
- *       IDLE ----------------------> JOINING ------------------> CONNECTED --- BYE of theirs ---> gone
- *        |                              | CANCEL, refused            |  ^
- *        | its turn                     v                            |  | 200 of theirs
- *        +--------> INVITED --------- gone                           |  |
- *                    |  |  +-----------------------------------------+--+
- *                    |  +-- withdrawn --> WITHDRAWN -- final --> gone|
- *                    +-- failed --> gone                             +-- removed --> LEAVING -- BYE answered --> gone
+ *               INVITE of theirs             200 of ours
+ *       IDLE --------------------> JOINING ---------------> CONNECTED --> GONE by BYE of theirs
+ *        |                            |                      ^  |
+ *        | its turn                   +-> GONE if refused,   |  | removed
+ *        v                                cancelled          |  v
+ *       INVITED ---------------------------------------------+ LEAVING --> GONE, BYE answered
+ *        |  |              200 of theirs
+ *        |  +-> GONE if failed
+ *        v withdrawn
+ *       WITHDRAWN --> GONE, final response
  */
 #ifndef CONTROL_CONFERENCE_PARTICIPANT_H
 #define CONTROL_CONFERENCE_PARTICIPANT_H

@@ -16,7 +16,8 @@ struct policy_counts {
 	bool inviter_waits; /* the inviter's INVITE has no final answer yet */
 };
 
-/* CF-7.2.1.2-R7: does an ad-hoc conference of these invited and the inviter exceed max_adhoc_size? */
+/* CF-7.2.1.2-R7: does an ad-hoc conference of these invited and the inviter exceed max_adhoc_size?
+ */
 bool policy_adhoc_too_many(unsigned invited, unsigned max_adhoc_size);
 
 enum policy_verdict {
@@ -25,10 +26,11 @@ enum policy_verdict {
 	POLICY_RELEASE,        /* 7.2.2.8, CF-7.2.1.2-FR2: BYE to those who are left */
 };
 
-/* An ad-hoc conference. One that never invited anybody is not released for having one member (design 3). */
+/* An ad-hoc conference. One that never invited anybody is not released for having one member
+ * (design 3). */
 enum policy_verdict policy_adhoc(const struct policy_counts *counts);
 
-/* The status a waiting inviter gets when all invitations failed: the lowest, a 3xx counting as 480 (context.md 3.3).
- * so_far: 0 at first. */
+/* The status a waiting inviter gets when all invitations failed: the lowest, a 3xx counting as 480
+ * (context.md 3.3). so_far: 0 at first. */
 unsigned policy_lowest(unsigned so_far, unsigned status);
 #endif

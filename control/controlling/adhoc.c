@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* 7.2.1.2: Ad-hoc IM Group setup. Where several refusals apply, the first step that fails decides (context.md 3.3). */
+/* 7.2.1.2: Ad-hoc IM Group setup. Where several refusals apply, the first step that fails decides
+ * (context.md 3.3). */
 #include "control/controlling/procedures.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,8 @@ static bool set_add(struct address_set *set, const char *address)
 	}
 }
 
-/* The inviter's own URI and duplicates go first (context.md 3.3). -EBADMSG: an entry that is no IM Address. */
+/* The inviter's own URI and duplicates go first (context.md 3.3). -EBADMSG: an entry that is no IM
+ * Address. */
 static int list_reduce(struct resource_list *list, const struct request *request)
 {
 	struct address_set set = { .size = 2 * list->count + 8 };
@@ -113,7 +115,7 @@ static void refuse_sdp(struct focus *focus, struct dialog *dialog, const char *w
 	struct dialog_message message = { .extra = &extra };
 	char *sdp;
 
-	session_wrapped_types(config, wrapped, sizeof(wrapped));
+	conference_wrapped_types(config, wrapped, sizeof(wrapped));
 	sdp = sdp_write_capabilities(
 		config->sip_domain, span_of(wrapped), config->msrp_max_message);
 	header_init(&extra);
@@ -231,17 +233,12 @@ static void room_done(void *arg, int result)
 static void waited(void *arg)
 {
 	struct conference *c = arg;
-	struct participant *next;
 
 	if (c->inviter != NULL && c->inviter->state == PARTICIPANT_JOINING) {
 		c->inviter->status = 480;
 		session_feed(c->inviter, PARTICIPANT_EV_REFUSE);
 	}
-	for (struct participant *p = c->first; p != NULL; p = next) {
-		next = p->next;
-		if (p->state == PARTICIPANT_IDLE || p->state == PARTICIPANT_INVITED)
-			session_feed(p, PARTICIPANT_EV_REMOVE);
-	}
+	session_withdraw(c);
 	conference_settle(c);
 }
 
@@ -281,7 +278,8 @@ static int inviter_new(struct conference *c, struct dialog *dialog, const struct
 			return r;
 		c->anonymous = true;
 	}
-	/* CF-7.2.1.2-R4: the display name of P-Asserted-Identity, else of From (context.md 3.1, 5.5). */
+	/* CF-7.2.1.2-R4: the display name of P-Asserted-Identity, else of From
+	 * (context.md 3.1, 5.5). */
 	header_name_addr(name_addr, sizeof(name_addr), c->anonymous ? "" : p->display_name,
 		c->anonymous ? c->factory : p->uri);
 	c->asserted = strdup(name_addr);

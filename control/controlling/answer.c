@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* 7.2.1.1: what the 200 to an initial INVITE carries. Allow (OK2), Server (OK6) and the tags of Contact (OK5) are the
- * dialog's doing, as in every message of ours. */
+/* 7.2.1.1: what the 200 to an initial INVITE carries. Allow (OK2), Server (OK6) and the tags of
+ * Contact (OK5) are the dialog's doing, as in every message of ours. */
 #include "control/controlling/procedures.h"
 #include <stdlib.h>
 #include "include/log.h"
@@ -36,6 +36,7 @@ enum participant_event answer_send(struct participant *p)
 		return PARTICIPANT_EV_REMOVE;
 	}
 	c->answered = true;
+	session_idle_start(c);
 	refresh_start(p); /* CF-7.2.1.1-OK3b */
 	log_info("answer", "inviter connected conference=%s number=%u", c->uri, p->number);
 	return PARTICIPANT_EV_NONE;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* 7.2.1.6: a re-INVITE (or UPDATE) with MSRP parameters; 7.2.1.11: one that only refreshes the session timer. */
+/* 7.2.1.6: a re-INVITE (or UPDATE) with MSRP parameters; 7.2.1.11: one that only refreshes the
+ * session timer. */
 #include "control/controlling/procedures.h"
 #include <stdlib.h>
 #include "include/log.h"
@@ -39,7 +40,7 @@ static bool offer_take(struct participant *p, const struct request *request, boo
 		refuse(p, 400, "Bad Request", &extra, NULL);
 		return false;
 	}
-	session_wrapped_types(focus->config, wrapped, sizeof(wrapped));
+	conference_wrapped_types(focus->config, wrapped, sizeof(wrapped));
 	sdp = sdp_write_capabilities(
 		focus->config->sip_domain, span_of(wrapped), focus->config->msrp_max_message);
 	refuse(p, 488, "Not Acceptable Here", &extra, sdp); /* CF-7.2.1.6-R1a */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* OPTIONS to the factory, a Session Identity or the server itself: what we can do (context.md 3.3). */
+/* OPTIONS to the factory, a Session Identity or the server itself: what we can do (context.md
+ * 3.3). */
 #include "control/controlling/procedures.h"
 
 void options_received(struct focus *focus, struct ua_transaction *t, const struct request *request)

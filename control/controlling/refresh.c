@@ -51,7 +51,8 @@ static bool allows(const struct participant *p, struct span method)
 	return false;
 }
 
-/* Where we are the refresher: an UPDATE without SDP where the peer takes it, else a re-INVITE whose SDP is unchanged. */
+/* Where we are the refresher: an UPDATE without SDP where the peer takes it, else a re-INVITE whose
+ * SDP is unchanged. */
 void refresh_due(struct participant *p)
 {
 	bool update = allows(p, SPAN_LITERAL("UPDATE"));

@@ -73,12 +73,30 @@ static bool remove_all(struct conference *c, const char *reason)
 	return any;
 }
 
+bool session_withdraw(struct conference *c)
+{
+	struct participant *next;
+	bool any = false;
+
+	for (struct participant *p = c->first; p != NULL; p = next) {
+		next = p->next;
+		if (p->state != PARTICIPANT_IDLE && p->state != PARTICIPANT_INVITED)
+			continue;
+		any = true;
+		session_feed(p, PARTICIPANT_EV_REMOVE);
+	}
+	return any;
+}
+
 /* One decision of the rules; false when there is none to take. */
 static bool settle_once(struct conference *c)
 {
 	struct participant *inviter = c->inviter;
 	struct policy_counts counts;
 
+	/* context.md 3.3: an inviter who gave up, or was refused, invites nobody any more. */
+	if (inviter == NULL && !c->answered && session_withdraw(c))
+		return true;
 	if (c->waiting != NULL && c->in_state[PARTICIPANT_INVITED] < INVITATIONS_IN_FLIGHT) {
 		session_feed(c->waiting, PARTICIPANT_EV_TURN);
 		return true;
@@ -223,17 +241,32 @@ void leg_changed(void *arg, void *leg_arg, const struct leg_status *status)
 	conference_settle(c);
 }
 
-/* ---- SDP ---- */
-
-void session_wrapped_types(const struct config *config, char *out, size_t size)
+void room_counted(void *arg, void *room_arg, const struct room_counts *counts)
 {
-	size_t len = 0;
+	struct conference *c = room_arg;
 
-	out[0] = '\0';
-	for (unsigned i = 0; i < config->conference_wrapped_types.count && len < size; i++)
-		len += (size_t)snprintf(out + len, size - len, "%s%s", i ? " " : "",
-			config->conference_wrapped_types.items[i]);
+	if (counts->messages == c->messages)
+		return;
+	c->messages = counts->messages;
+	session_idle_start(c);
 }
+
+static void idled(void *arg)
+{
+	conference_end(arg, "SIP;cause=480;text=\"Session idle\""); /* context.md 3.5 */
+}
+
+void session_idle_start(struct conference *c)
+{
+	struct focus *focus = c->focus;
+	uint64_t idle_ms = focus->config->conference_idle_release_ms;
+
+	if (idle_ms > 0 &&
+		deadline_set(&focus->deadlines, &c->idle, ua_now_ms() + idle_ms, idled, c) < 0)
+		log_warning("session", "idle time not supervised, no memory conference=%s", c->uri);
+}
+
+/* ---- SDP ---- */
 
 static char *sdp_make(struct participant *p, bool answer)
 {
@@ -251,7 +284,7 @@ static char *sdp_make(struct participant *p, bool answer)
 		.cema = true,
 	};
 
-	session_wrapped_types(config, policy, sizeof(policy));
+	conference_wrapped_types(config, policy, sizeof(policy));
 	local.wrapped_types = span_of(policy);
 	if (answer) {
 		/* context.md 5.2: the answer has a setup only when the offer had one. */
@@ -296,15 +329,8 @@ static void cancelled(void *arg)
 {
 	struct participant *p = arg;
 	struct conference *c = p->conference;
-	struct participant *next;
 
 	session_feed(p, PARTICIPANT_EV_CANCEL);
-	/* context.md 3.3: what it had asked for is asked no longer. */
-	for (p = c->first; p != NULL; p = next) {
-		next = p->next;
-		if (p->state == PARTICIPANT_IDLE || p->state == PARTICIPANT_INVITED)
-			session_feed(p, PARTICIPANT_EV_REMOVE);
-	}
 	conference_settle(c);
 }
 

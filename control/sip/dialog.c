@@ -261,7 +261,8 @@ void dialog_bye(struct dialog *dialog, const char *reason)
 	deadline_clear(dialog->ua->deadlines, &dialog->session);
 	free(dialog->reason);
 	dialog->reason = reason ? strdup(reason) : NULL;
-	/* RFC 3261 15: the callee says no BYE before the ACK of its 2xx, or the end of that transaction. */
+	/* RFC 3261 15: the callee says no BYE before the ACK of its 2xx, or the end of that
+	 * transaction. */
 	dialog->bye_wanted = true;
 	if (dialog->acknowledged) {
 		enter(dialog);
@@ -399,8 +400,8 @@ static void modify_received(struct dialog *dialog, nta_incoming_t *incoming, con
 	if (ua_refused(dialog->ua, incoming, sip))
 		return;
 	if (dialog->modify != NULL)
-		modify_done(
-			dialog); /* answered, and its ACK is late: this request says the peer has the 200 */
+		modify_done(dialog); /* answered, and its ACK is late: this request says the peer
+					has the 200 */
 	dialog->modify = incoming;
 	dialog->modify_is_invite = sip->sip_request->rq_method == sip_method_invite;
 	if (dialog->modify_is_invite)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* register: REGISTER requests of a lab, without a challenge (RFC 3261 10.3; design 3: from trusted sources only). */
+/* register: REGISTER requests of a lab, without a challenge (RFC 3261 10.3; design 3: from
+ * trusted sources only). */
 #include "control/sip/stack.h"
 #include "include/log.h"
 #include <stdlib.h>

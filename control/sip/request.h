@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* request: what a procedure sees of a SIP request or response: values, no type of the SIP stack.
  *
- * Memory:  spans and strings point into the message and are borrowed for the callback that hands it out.
+ * Memory:  spans and strings point into the message and are borrowed for the callback that hands
+ *          it out.
  * Spec:    RFC 3261; RFC 3325 (identity); RFC 4028 (session timer); reading: context.md 3.1.
  */
 #ifndef CONTROL_SIP_REQUEST_H
@@ -32,14 +33,14 @@ struct request {
 	struct span uri; /* Request-URI */
 
 	/* Who sent it, as far as we believe it (context.md 3.1). */
-	bool trusted;                /* the source is within sip.trusted */
-	bool authenticated;          /* asserted holds the originator */
-	char asserted[IDENTITY_MAX]; /* canonical */
-	struct span asserted_uri;    /* as written */
-	char asserted_second
-		[IDENTITY_MAX]; /* a tel: beside the sip: URI names the same user; "" when absent */
-	char display_name[257]; /* of P-Asserted-Identity, else of From; cleaned; "" */
-	bool privacy;           /* Privacy has id or user */
+	bool trusted;                       /* the source is within sip.trusted */
+	bool authenticated;                 /* asserted holds the originator */
+	char asserted[IDENTITY_MAX];        /* canonical */
+	struct span asserted_uri;           /* as written */
+	char asserted_second[IDENTITY_MAX]; /* a tel: beside the sip: URI names the same user; ""
+					       when absent */
+	char display_name[257];             /* of P-Asserted-Identity, else of From; cleaned; "" */
+	bool privacy;                       /* Privacy has id or user */
 
 	struct span call_id;
 	struct span contact; /* its URI; empty when absent */

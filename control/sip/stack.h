@@ -31,7 +31,8 @@
 struct ua {
 	su_root_t *root;
 	nta_agent_t *agent;
-	nta_leg_t *strangers; /* nta's default leg: every request outside a dialog; NULL: load is shed */
+	nta_leg_t *strangers; /* nta's default leg: every request outside a dialog; NULL: load is
+				 shed */
 	bool stepped;
 	const struct config *config;
 	struct deadlines *deadlines;
@@ -54,18 +55,20 @@ void request_read(struct request *out, struct ua *ua, su_home_t *home, nta_incom
 	const sip_t *sip);
 void response_read(struct response *out, su_home_t *home, const sip_t *sip, unsigned status);
 
-/* Where a request to a user goes: the Request-URI and, or NULL, what to route by. Strings live in home.
- * -ENOENT: a user of ours without a contact. */
+/* Where a request to a user goes: the Request-URI and, or NULL, what to route by. Strings live in
+ * home. -ENOENT: a user of ours without a contact. */
 must_check int ua_route(struct ua *ua, su_home_t *home, const char *remote,
 	const char **request_uri, const char **route);
 
-/* An initial INVITE: makes the dialog, hands it to ops.invite. Returns the status for nta: 0 or an error. */
+/* An initial INVITE: makes the dialog, hands it to ops.invite. Returns the status for nta: 0 or an
+ * error. */
 int dialog_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
 /* REGISTER. Answers. */
 void register_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
 
-/* Checks that hold in and out of dialogs: Require, size of the body. Answers and returns true when it refused. */
+/* Checks that hold in and out of dialogs: Require, size of the body. Answers and returns true when
+ * it refused. */
 bool ua_refused(struct ua *ua, nta_incoming_t *incoming, const sip_t *sip);
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* RFC 3261 through Sofia-SIP's nta as a user agent (NTATAG_UA): the stack then repeats a 2xx until its ACK, repeats our ACK
- * when a 2xx comes again, ends forked 2xx by ACK and BYE, and refuses in-dialog requests that come out of order. */
+/* RFC 3261 through Sofia-SIP's nta as a user agent (NTATAG_UA): the stack then repeats a 2xx until
+ * its ACK, repeats our ACK when a 2xx comes again, ends forked 2xx by ACK and BYE, and refuses
+ * in-dialog requests that come out of order. */
 #include "control/sip/stack.h"
 #include <netdb.h>
 #include <stdlib.h>
@@ -9,7 +10,8 @@
 #include <unistd.h>
 #include "include/log.h"
 
-#define TRANSACTIONS_PER_DIALOG 4u /* server transactions kept at once, for each dialog that is allowed */
+#define TRANSACTIONS_PER_DIALOG                                                                    \
+	4u                  /* server transactions kept at once, for each dialog that is allowed */
 #define MESSAGE_MAX 393216u /* octets of a SIP message: a body of 256 KiB and room for headers */
 
 uint64_t ua_now_ms(void)
@@ -122,8 +124,8 @@ static int received(void *unused, nta_leg_t *leg, nta_incoming_t *incoming, cons
 	return 0;
 }
 
-/* What has no transaction and no leg: stray responses, and every stranger's request while we shed load.
- * RFC 3261 13.2.2.4: a 2xx to an INVITE is a dialog we do not want. */
+/* What has no transaction and no leg: stray responses, and every stranger's request while we shed
+ * load. RFC 3261 13.2.2.4: a 2xx to an INVITE is a dialog we do not want. */
 static int stray(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
 	if (sip->sip_status != NULL && sip->sip_status->st_status / 100 == 2 && sip->sip_cseq &&
@@ -137,15 +139,16 @@ static int stray(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 		SIPTAG_SERVER_STR(UA_SERVER), TAG_END());
 }
 
-/* Over UDP a transaction lingers 32 s after its answer. When too many do, strangers are answered 503 without a
- * transaction, so without memory; requests within dialogs are served as before. */
+/* Over UDP a transaction lingers 32 s after its answer. When too many do, strangers are answered
+ * 503 without a transaction, so without memory; requests within dialogs are served as before. */
 static int shed(struct ua *ua)
 {
 	usize_t most = (usize_t)TRANSACTIONS_PER_DIALOG * ua->dialogs_max, used = 0;
 
 	nta_agent_get_stats(ua->agent, NTATAG_S_IRQ_HASH_USED_REF(used), TAG_END());
 	if (ua->strangers != NULL && used > most) {
-		log_warning("ua", "overload, new requests get 503 transactions=%lu", (unsigned long)used);
+		log_warning("ua", "overload, new requests get 503 transactions=%lu",
+			(unsigned long)used);
 		nta_leg_destroy(ua->strangers);
 		ua->strangers = NULL;
 	} else if (ua->strangers == NULL && used < most / 4 * 3) {
@@ -183,7 +186,8 @@ int ua_route(struct ua *ua, su_home_t *home, const char *remote, const char **re
 		return -EINVAL;
 	if (url->url_type != url_sip && url->url_type != url_sips)
 		return -ENOENT;
-	/* A user of our own domain who is not registered is nowhere; DNS would lead back to us at best. */
+	/* A user of our own domain who is not registered is nowhere; DNS would lead back to us at
+	 * best. */
 	if (url->url_port == NULL && url->url_host != NULL && ua->registrar != NULL &&
 		strcasecmp(url->url_host, ua->config->sip_domain) == 0)
 		return -ENOENT;
@@ -226,7 +230,8 @@ void ua_step(struct ua *ua, int wait_ms)
 		log_warning("ua", "no memory to take requests");
 }
 
-/* Sofia's own words go to our log, at debug: they are about bytes and transports, not about events that matter. */
+/* Sofia's own words go to our log, at debug: they are about bytes and transports, not about events
+ * that matter. */
 static void stack_log(void *stream, const char *format, va_list args)
 {
 	char line[512];

@@ -4,8 +4,9 @@
  * Place:    main -> ua (loop); focus <- ua (requests). Dialogs are in dialog.h.
  * Spec:     RFC 3261; the stack is Sofia-SIP's nta, which nothing outside control/sip sees.
  * Threads:  one, which calls ua_step.
- * Limits:   dialogs_max dialogs, as many INVITEs without a final answer, four times as many server transactions;
- *           beyond them 503. A body over REQUEST_BODY_MAX gets 400, a message over 384 KiB 413.
+ * Limits:   dialogs_max dialogs, as many INVITEs without a final answer, four times as many
+ *           server transactions; beyond them 503. A body over REQUEST_BODY_MAX gets 400, a message
+ *           over 384 KiB 413.
  */
 #ifndef CONTROL_SIP_UA_H
 #define CONTROL_SIP_UA_H
@@ -21,10 +22,12 @@ struct ua_transaction; /* a request that waits for its one final response, outsi
 struct dialog;
 
 struct ua_ops {
-	/* An initial INVITE that the stack found sound (100 has been sent). The callee owns the dialog from here: it
-	 * gives it callbacks by dialog_bind, answers by dialog_answer or dialog_refuse, and frees it. */
+	/* An initial INVITE that the stack found sound (100 has been sent). The callee owns the
+	 * dialog from here: it gives it callbacks by dialog_bind, answers by dialog_answer or
+	 * dialog_refuse, and frees it. */
 	void (*invite)(void *arg, struct dialog *dialog, const struct request *request);
-	/* Any other request outside a dialog, but ACK, CANCEL and REGISTER: answer once, within the call. */
+	/* Any other request outside a dialog, but ACK, CANCEL and REGISTER: answer once, within the
+	 * call. */
 	void (*request)(void *arg, struct ua_transaction *t, const struct request *request);
 };
 
@@ -34,13 +37,14 @@ struct ua_ops {
 #define UA_SERVER    "IM-serv/OMA1.0 Plenum/" PLENUM_VERSION
 #define UA_TAGS      "isfocus;+g.oma.sip-im"
 
-/* Opens the listeners of config->sip_listen. config and deadlines are kept until ua_free. -EINVAL: a value of the
- * configuration, -EADDRINUSE and others: a listener; both are said in the log. */
+/* Opens the listeners of config->sip_listen. config and deadlines are kept until ua_free. -EINVAL:
+ * a value of the configuration, -EADDRINUSE and others: a listener; both are said in the log. */
 must_check int ua_new(struct ua **out, const struct config *config, struct deadlines *deadlines,
 	unsigned dialogs_max, const struct ua_ops *ops, void *arg);
 void ua_free(struct ua *ua);
 
-/* One turn of the stack: waits at most wait_ms for a message, a timer, or one of the watched descriptors. */
+/* One turn of the stack: waits at most wait_ms for a message, a timer, or one of the watched
+ * descriptors. */
 void ua_step(struct ua *ua, int wait_ms);
 /* Descriptors that end the wait of ua_step when readable; -1 for none. */
 #define UA_WATCH_MAX 4
