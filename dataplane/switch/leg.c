@@ -27,7 +27,8 @@ static struct span append(struct leg_conf *conf, size_t *used, struct span s)
 {
 	struct span copy = span_make(conf->text + *used, s.len);
 
-	memcpy(conf->text + *used, s.at, s.len);
+	if (s.len > 0)
+		memcpy(conf->text + *used, s.at, s.len);
 	*used += s.len;
 	return copy;
 }
@@ -425,8 +426,8 @@ int leg_member_add(struct worker *worker, struct leg *leg, const struct member_s
 	int result;
 
 	if (settings->participant >= 1u << 20 || identities.len == 0 || alias.len > 512 ||
-		memchr(alias.at, '\r', alias.len) != NULL ||
-		memchr(alias.at, '\n', alias.len) != NULL)
+		(alias.len > 0 && (memchr(alias.at, '\r', alias.len) != NULL ||
+					  memchr(alias.at, '\n', alias.len) != NULL)))
 		return -EINVAL;
 	parts.identities = identities;
 	parts.alias = alias;

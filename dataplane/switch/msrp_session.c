@@ -415,7 +415,8 @@ static unsigned begin(struct worker *worker, struct msrp_session *session, struc
 	message->sender_participant = conf->participant;
 	type_len = cpim->content_type.len < MESSAGE_TYPE_OCTETS ? cpim->content_type.len
 								: MESSAGE_TYPE_OCTETS;
-	memcpy(message->type, cpim->content_type.at, type_len);
+	if (type_len > 0)
+		memcpy(message->type, cpim->content_type.at, type_len);
 	message->type_len = (uint8_t)type_len;
 	memcpy(message->to, cpim->to.at, cpim->to.len);
 	message->to_len = (uint16_t)cpim->to.len;

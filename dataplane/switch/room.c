@@ -15,7 +15,8 @@ static int settings_apply(struct room *room, const struct room_settings *setting
 	if (uris.len == 0 || uris.len + wrapped.len > ROOM_TEXT_MAX)
 		return -EINVAL;
 	memcpy(room->text, uris.at, uris.len);
-	memcpy(room->text + uris.len, wrapped.at, wrapped.len);
+	if (wrapped.len > 0)
+		memcpy(room->text + uris.len, wrapped.at, wrapped.len);
 	room->uris = span_make(room->text, uris.len);
 	room->wrapped = span_make(room->text + uris.len, wrapped.len);
 	room->flags = settings->flags;

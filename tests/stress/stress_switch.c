@@ -159,7 +159,8 @@ static void take(struct member *m)
 	if (chunk->has_range && chunk->range.start != p->len + 1)
 		die("a chunk does not follow the one before", (int)(m - all), -1);
 	p->body = realloc(p->body, p->len + m->peer.body_len + 1);
-	memcpy(p->body + p->len, m->peer.body, m->peer.body_len);
+	if (m->peer.body_len > 0)
+		memcpy(p->body + p->len, m->peer.body, m->peer.body_len);
 	p->len += m->peer.body_len;
 	p->body[p->len] = '\0';
 	if (chunk->flag == '#')

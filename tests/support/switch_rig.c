@@ -362,7 +362,8 @@ static void keep_head(struct msrp_peer *peer, const struct chunk *chunk)
 
 	peer->chunk = *chunk;
 	for (i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
-		memcpy(at, spans[i]->at, spans[i]->len);
+		if (spans[i]->len > 0)
+			memcpy(at, spans[i]->at, spans[i]->len);
 		spans[i]->at = at;
 		at += spans[i]->len;
 	}
