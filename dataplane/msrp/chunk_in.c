@@ -92,6 +92,14 @@ static inline const char *control_next(struct control_finder *find)
 	return hit;
 }
 
+/* Drops the next control octet, which stands right behind the last one. */
+static inline void control_drop(struct control_finder *find)
+{
+	if (find->hits == 0)
+		control_refill(find);
+	find->hits &= find->hits - 1;
+}
+
 /* The first place where CRLF and seven dashes stand, or may stand, as far as there are octets; or `end`. */
 static const char *dashes_find(const char *at, const char *end)
 {
@@ -398,8 +406,7 @@ static bool use_nickname_read(struct span value, struct chunk *out)
 static enum chunk_error path_read(
 	struct span value, struct chunk *out, struct span *path, const char *why)
 {
-	struct msrp_path list;
-	int result = msrp_path_parse(value, &list);
+	int result = msrp_path_check(value);
 
 	/* A limit of context.md 1.1, so not an answer but the end of the connection. */
 	if (result == -ENOBUFS)
@@ -412,21 +419,10 @@ static enum chunk_error path_read(
 
 /* -- lines --------------------------------------------------------------------------------- */
 
-/* A name's end, from its ninth octet on, colon included; n is a constant at each call, so the loop unrolls. */
-static inline bool name_ends(const char *at, const char *eol, const char *lower, size_t n)
-{
-	if ((size_t)(eol - at) < n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if ((at[i] | 0x20) != lower[i])
-			return false;
-	}
-	return true;
-}
-
-#define NAME_ENDS(rest, header)                                                                    \
-	if (name_ends(line + 8, eol, rest, sizeof(rest) - 1)) {                                    \
-		*value = line + 8 + sizeof(rest) - 1;                                              \
+/* Is the colon the octet before `len`, and do these eight end there? The first eight are known by then. */
+#define NAME_ENDS(len, last, header)                                                               \
+	if (eol - line >= (len) && word_load(line + (len)-8) == (last)) {                          \
+		*value = line + (len);                                                             \
 		return header;                                                                     \
 	}                                                                                          \
 	break
@@ -445,21 +441,33 @@ static inline enum header header_name_read(const char *line, const char *eol, co
 			*value = line + 8;
 			return HEADER_TO_PATH;
 		case WORD('f', 'r', 'o', 'm', '-', 'p', 'a', 't'):
-			NAME_ENDS("h:", HEADER_FROM_PATH);
+			NAME_ENDS(
+				10, WORD('o', 'm', '-', 'p', 'a', 't', 'h', ':'), HEADER_FROM_PATH);
 		case WORD('m', 'e', 's', 's', 'a', 'g', 'e', '-'):
-			NAME_ENDS("id:", HEADER_MESSAGE_ID);
+			NAME_ENDS(11, WORD('s', 'a', 'g', 'e', '-', 'i', 'd', ':'),
+				HEADER_MESSAGE_ID);
 		case WORD('b', 'y', 't', 'e', '-', 'r', 'a', 'n'):
-			NAME_ENDS("ge:", HEADER_BYTE_RANGE);
+			NAME_ENDS(11, WORD('e', '-', 'r', 'a', 'n', 'g', 'e', ':'),
+				HEADER_BYTE_RANGE);
 		case WORD('s', 'u', 'c', 'c', 'e', 's', 's', '-'):
-			NAME_ENDS("report:", HEADER_SUCCESS_REPORT);
+			NAME_ENDS(15, WORD('-', 'r', 'e', 'p', 'o', 'r', 't', ':'),
+				HEADER_SUCCESS_REPORT);
 		case WORD('f', 'a', 'i', 'l', 'u', 'r', 'e', '-'):
-			NAME_ENDS("report:", HEADER_FAILURE_REPORT);
+			NAME_ENDS(15, WORD('-', 'r', 'e', 'p', 'o', 'r', 't', ':'),
+				HEADER_FAILURE_REPORT);
 		case WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-'):
-			NAME_ENDS("type:", HEADER_CONTENT_TYPE);
+			NAME_ENDS(13, WORD('n', 't', '-', 't', 'y', 'p', 'e', ':'),
+				HEADER_CONTENT_TYPE);
 		case WORD('u', 's', 'e', '-', 'n', 'i', 'c', 'k'):
-			NAME_ENDS("name:", HEADER_USE_NICKNAME);
+			NAME_ENDS(13, WORD('i', 'c', 'k', 'n', 'a', 'm', 'e', ':'),
+				HEADER_USE_NICKNAME);
 		case WORD('d', 'i', 's', 't', 'r', 'i', 'b', 'u'):
-			NAME_ENDS("tion-count:", HEADER_DISTRIBUTION_COUNT);
+			/* Longer than two words: the middle is looked at by itself. */
+			if (eol - line < 16 ||
+				word_load(line + 8) != WORD('t', 'i', 'o', 'n', '-', 'c', 'o', 'u'))
+				break;
+			NAME_ENDS(19, WORD('n', '-', 'c', 'o', 'u', 'n', 't', ':'),
+				HEADER_DISTRIBUTION_COUNT);
 		default: break;
 		}
 		if (word == WORD('s', 't', 'a', 't', 'u', 's', ':', line[7] | 0x20)) {
@@ -612,16 +620,13 @@ static inline enum line_end line_end_find(
 	*eol = at;
 	if ((size_t)(at - line) > max)
 		return LINE_LONG;
-	if (at == find->end)
+	if (find->end - at >= 2 && memcmp(at, "\r\n", 2) == 0) {
+		control_drop(find); /* the LF */
+		return LINE_WHOLE;
+	}
+	if (at == find->end || (*at == '\r' && at + 1 == find->end))
 		return LINE_OPEN;
-	if (*at != '\r')
-		return LINE_CONTROL;
-	if (find->end - at < 2)
-		return LINE_OPEN;
-	if (at[1] != '\n')
-		return LINE_CONTROL;
-	control_next(find); /* the LF */
-	return LINE_WHOLE;
+	return LINE_CONTROL;
 }
 
 /* What the header lines together must fulfil. */

@@ -802,6 +802,40 @@ Test(chunk_in, a_nickname_has_at_most_1023_octets)
 	}
 }
 
+/* A known header shows by its bad value being refused; an unknown one may have any value. */
+Test(chunk_in, header_names_are_known_in_any_case_and_only_whole)
+{
+	const char *const names[] = { "Message-ID", "Byte-Range", "Status", "Success-Report",
+		"Failure-Report", "Content-Type", "Distribution-Count", "Use-Nickname" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		static struct taken taken;
+		char header[64];
+		size_t len = (size_t)snprintf(header, sizeof(header), "%s: ?\r\n", names[i]);
+		size_t name = strlen(names[i]);
+
+		take_headers(&taken, "SEND", header);
+		cr_expect_neq(taken.head.refuse, 0, "%s", header);
+		for (size_t at = 0; at < name; at++) {
+			char kept = header[at];
+
+			if (kept != '-') {
+				header[at] = kept ^ 0x20;
+				take_headers(&taken, "SEND", header);
+				cr_expect_neq(taken.head.refuse, 0, "%s", header);
+			}
+			header[at] = kept == 'x' ? 'y' : 'x';
+			take_headers(&taken, "SEND", header);
+			cr_expect_eq(taken.head.refuse, 0, "%s", header);
+			header[at] = kept;
+		}
+		memmove(header + name + 1, header + name, len - name + 1);
+		header[name] = 's';
+		take_headers(&taken, "SEND", header);
+		cr_expect_eq(taken.head.refuse, 0, "%s", header);
+	}
+}
+
 struct wish {
 	const char *value;
 	bool report, count;
