@@ -11,8 +11,8 @@ static inline bool number_take(const char **at, const char *end, uint64_t *out)
 	uint64_t value = 0;
 	size_t digits;
 
-	for (; digit < end && (unsigned)(*digit - '0') < 10; digit++)
-		value = value * 10 + (uint64_t)(*digit - '0');
+	for (; digit < end && (uint8_t)(*digit - '0') < 10; digit++)
+		value = value * 10 + (uint8_t)(*digit - '0');
 	digits = (size_t)(digit - *at);
 	*at = digit;
 	*out = value;

@@ -198,7 +198,7 @@ static void blanks_skip(struct span *rest)
 	}
 }
 
-static struct span token_take(struct span *rest)
+static inline struct span token_take(struct span *rest)
 {
 	struct span token = { rest->at, octet_run(rest->at, rest->at + rest->len, OCTET_TOKEN) };
 
@@ -584,9 +584,9 @@ static inline bool start_line_take(
 {
 	struct span tid;
 
-	if (eol - line < 5 || memcmp(line, "MSRP ", 5) != 0)
+	if (eol - line < 5)
 		return false;
-	line += 5;
+	line += 5; /* seen by begins_with_msrp */
 	tid = span_make(line, octet_run(line, eol, OCTET_IDENT));
 	if (!octet_is(*line, OCTET_ALPHA | OCTET_DIGIT) || tid.len < 4 || tid.len > CHUNK_TID_MAX)
 		return false;
@@ -675,6 +675,31 @@ static inline bool begins_with_msrp(const char *at, const char *end)
 	return left >= 5 ? memcmp(at, "MSRP ", 5) == 0 : memcmp(at, "MSRP ", left) == 0;
 }
 
+/* `line` is not a header: it must be what ends a head, the blank line or the end-line. */
+static enum head_result head_end(struct chunk_in *in, struct span bytes, struct chunk *out,
+	const char *line, const char *end, unsigned headers, unsigned present, size_t *len)
+{
+	if (*line == '-') {
+		*len = (size_t)(line - bytes.at);
+		in->state = STATE_END_LINE;
+		head_check(out, present, false);
+		return HEAD_WHOLE;
+	}
+	if (*line != '\r')
+		return head_bad(in, CHUNK_ERR_END_LINE);
+	if (end - line < 2)
+		return head_open(in, bytes, line, line, headers);
+	if (line[1] != '\n')
+		return head_bad(in, CHUNK_ERR_HEADER);
+	/* RFC 4975 7.2: a response has no body. */
+	if (in->method == METHOD_RESPONSE)
+		return head_bad(in, CHUNK_ERR_BODY);
+	*len = (size_t)(line + 2 - bytes.at);
+	in->state = STATE_BODY_START;
+	head_check(out, present, true);
+	return HEAD_WHOLE;
+}
+
 /* Reads lines from where the last call stopped. The lines are taken as they are found, in one pass; *len is the head's
  * length when it is whole. */
 static enum head_result head_read(
@@ -704,27 +729,8 @@ static enum head_result head_read(
 	for (;;) {
 		if (line == end)
 			return head_open(in, bytes, line, line, headers);
-		if (*line == '-') {
-			*len = (size_t)(line - bytes.at);
-			in->state = STATE_END_LINE;
-			head_check(out, present, false);
-			return HEAD_WHOLE;
-		}
-		if (*line == '\r') {
-			if (end - line < 2)
-				return head_open(in, bytes, line, line, headers);
-			if (line[1] != '\n')
-				return head_bad(in, CHUNK_ERR_HEADER);
-			/* RFC 4975 7.2: a response has no body. */
-			if (in->method == METHOD_RESPONSE)
-				return head_bad(in, CHUNK_ERR_BODY);
-			*len = (size_t)(line + 2 - bytes.at);
-			in->state = STATE_BODY_START;
-			head_check(out, present, true);
-			return HEAD_WHOLE;
-		}
 		if (!octet_is(*line, OCTET_ALPHA))
-			return head_bad(in, CHUNK_ERR_END_LINE);
+			return head_end(in, bytes, out, line, end, headers, present, len);
 		switch (line_end_find(&find, line, CHUNK_HEADER_MAX, &eol)) {
 		case LINE_WHOLE: break;
 		case LINE_OPEN: return head_open(in, bytes, line, eol, headers);

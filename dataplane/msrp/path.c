@@ -26,7 +26,7 @@ static inline unsigned foreign_mask(const char *at, unsigned *spaces)
 }
 #endif
 
-static enum path_octets path_octets_look(const char *at, const char *end)
+static inline enum path_octets path_octets_look(const char *at, const char *end)
 {
 	unsigned spaces = 0;
 
