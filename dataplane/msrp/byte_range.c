@@ -4,7 +4,8 @@
 /* Eighteen digits keep every sum of two positions far inside 64 bits. */
 #define DIGITS_MAX 18
 
-/* 1*DIGIT at *at, which moves behind them. Too many digits wrap the value, and are then refused by their count. */
+/* 1*DIGIT at *at, which moves behind them. Too many digits wrap the value, and are then refused
+ * by their count. */
 static inline bool number_take(const char **at, const char *end, uint64_t *out)
 {
 	const char *digit = *at;

@@ -13,8 +13,9 @@
  *   |                   v                       v                 v
  *   +------------- END_LINE <-------- the same end-line ends them all
  *
- * BODY_START is its own state because the CRLF of the blank line serves as the one before an end-line too: some
- * senders leave the second one out when the body is empty, and the next request must not be taken for a body.
+ * BODY_START is its own state because the CRLF of the blank line serves as the one before an
+ * end-line too: some senders leave the second one out when the body is empty, and the next
+ * request must not be taken for a body.
  */
 enum chunk_in_state { STATE_HEAD, STATE_END_LINE, STATE_BODY_START, STATE_BODY, STATE_BAD };
 
@@ -28,9 +29,10 @@ static bool is_control(char octet)
 	return ((uint8_t)octet < 0x20 && octet != '\t') || octet == 0x7f;
 }
 
-/* Finds the control octets, HTAB apart, of a run of octets, one after the other. In a good head each is the CR of a line
- * end (or its LF), so a single pass finds the lines and checks their octets. Sixty-four octets are looked
- * at at a time; `hits` has a bit for each control octet among them that has not been asked for. */
+/* Finds the control octets, HTAB apart, of a run of octets, one after the other. In a good head
+ * each is the CR of a line end (or its LF), so a single pass finds the lines and checks their
+ * octets. Sixty-four octets are looked at at a time; `hits` has a bit for each control octet
+ * among them that has not been asked for. */
 struct control_finder {
 	const char *block; /* which octets bit 0 and the following stand for */
 	const char *next;  /* the first octet not looked at */
@@ -100,11 +102,13 @@ static inline void control_drop(struct control_finder *find)
 	find->hits &= find->hits - 1;
 }
 
-/* The first place where CRLF and seven dashes stand, or may stand, as far as there are octets; or `end`. */
+/* The first place where CRLF and seven dashes stand, or may stand, as far as there are octets;
+ * or `end`. */
 static const char *dashes_find(const char *at, const char *end)
 {
 #ifdef __SSE2__
-	/* CR and the last dash, eight octets on, must both match: in text and in compressed data few places do. */
+	/* CR and the last dash, eight octets on, must both match: in text and in compressed data
+	 * few places do. */
 	for (; end - at >= 16 + 8; at += 16) {
 		__m128i cr =
 			_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)at), _mm_set1_epi8('\r'));
@@ -131,8 +135,9 @@ static const char *dashes_find(const char *at, const char *end)
 	return end;
 }
 
-/* Eight octets as a number. Bit 0x20 set: letters in lower case, ':' and '-' as they are. No other octet that may stand
- * in a line turns into a letter, a ':' or a '-' by that bit, as controls have been sorted out before. */
+/* Eight octets as a number. Bit 0x20 set: letters in lower case, ':' and '-' as they are. No
+ * other octet that may stand in a line turns into a letter, a ':' or a '-' by that bit, as
+ * controls have been sorted out before. */
 static uint64_t word_load(const char *at)
 {
 	uint64_t word;
@@ -168,7 +173,8 @@ enum header {
 	HEADER_DISTRIBUTION_COUNT,
 };
 
-/* The value from `at` to `eol`, trimmed. RFC 4975 9 has exactly one space there, so look for that first. */
+/* The value from `at` to `eol`, trimmed. RFC 4975 9 has exactly one space there, so look for
+ * that first. */
 static inline struct span value_of(const char *at, const char *eol)
 {
 	if (eol - at >= 2 && at[0] == ' ' && (uint8_t)at[1] > ' ' && (uint8_t)eol[-1] > ' ')
@@ -216,7 +222,8 @@ static bool octet_take(struct span *rest, char octet)
 	return true;
 }
 
-/* RFC 4975 9: a backslash stands only before a backslash or a quote. *inside is without the quotes. */
+/* RFC 4975 9: a backslash stands only before a backslash or a quote. *inside is without the
+ * quotes. */
 static bool quoted_take(struct span *rest, struct span *inside)
 {
 	size_t at = 1;
@@ -278,7 +285,8 @@ static bool is_utf8(struct span text)
 	return true;
 }
 
-/* Three digits at the start of *rest; false, and nothing taken, when there are not exactly three. */
+/* Three digits at the start of *rest; false, and nothing taken, when there are not exactly
+ * three. */
 static bool three_digits_take(struct span *rest, uint16_t *out)
 {
 	unsigned value = 0;
@@ -309,7 +317,8 @@ static bool status_read(struct span value, struct chunk *out)
 	return true;
 }
 
-/* context.md 2.6: Include-Sent-Count with nothing, or yes, no, true, false; other parameters only have to be well-formed. */
+/* context.md 2.6: Include-Sent-Count with nothing, or yes, no, true, false; other parameters
+ * only have to be well-formed. */
 static bool success_parameter_take(struct span *rest, bool *include_sent_count)
 {
 	struct span name = token_take(rest);
@@ -396,7 +405,8 @@ static bool content_type_read(struct span value, struct chunk *out)
 	return true;
 }
 
-/* RFC 7701 7: a quoted string of at most 1023 octets of UTF-8; "" takes the nickname back (context.md 2.8). */
+/* RFC 7701 7: a quoted string of at most 1023 octets of UTF-8; "" takes the nickname back
+ * (context.md 2.8). */
 static bool use_nickname_read(struct span value, struct chunk *out)
 {
 	return quoted_take(&value, &out->nickname) && value.len == 0 && out->nickname.len <= 1023 &&
@@ -419,7 +429,8 @@ static enum chunk_error path_read(
 
 /* -- lines --------------------------------------------------------------------------------- */
 
-/* Is the colon the octet before `len`, and do these eight end there? The first eight are known by then. */
+/* Is the colon the octet before `len`, and do these eight end there? The first eight are known
+ * by then. */
 #define NAME_ENDS(len, last, header)                                                               \
 	if (eol - line >= (len) && word_load(line + (len)-8) == (last)) {                          \
 		*value = line + (len);                                                             \
@@ -427,8 +438,8 @@ static enum chunk_error path_read(
 	}                                                                                          \
 	break
 
-/* Which header the line is; *value begins behind the colon, or is NULL when there is no colon behind a name.
- * The first eight octets decide at once among all names that we know. */
+/* Which header the line is; *value begins behind the colon, or is NULL when there is no colon
+ * behind a name. The first eight octets decide at once among all names that we know. */
 static inline enum header header_name_read(const char *line, const char *eol, const char **value)
 {
 	const char *colon;
@@ -573,7 +584,8 @@ static void method_read(struct chunk *out, struct span text)
 		out->method = METHOD_NICKNAME;
 	else
 		out->method = METHOD_OTHER;
-	/* RFC 4975 9: upper-case letters. Lower case is an unknown method (501); anything else is not a method. */
+	/* RFC 4975 9: upper-case letters. Lower case is an unknown method (501); anything else
+	 * is not a method. */
 	if (text.len == 0 || octet_run(text.at, text.at + text.len, OCTET_ALPHA) != text.len)
 		refuse(out, 400, "The method is malformed");
 }
@@ -610,8 +622,9 @@ static inline bool start_line_take(
 
 enum line_end { LINE_WHOLE, LINE_OPEN, LINE_LONG, LINE_CONTROL };
 
-/* Finds the end of the line that begins at `line`; *eol is where its CRLF stands, or where the search ended. The outcome
- * depends on the octets only, not on how many are in: a line is long as soon as it has one octet too many. */
+/* Finds the end of the line that begins at `line`; *eol is where its CRLF stands, or where the
+ * search ended. The outcome depends on the octets only, not on how many are in: a line is long
+ * as soon as it has one octet too many. */
 static inline enum line_end line_end_find(
 	struct control_finder *find, const char *line, size_t max, const char **eol)
 {
@@ -700,8 +713,8 @@ static enum head_result head_end(struct chunk_in *in, struct span bytes, struct 
 	return HEAD_WHOLE;
 }
 
-/* Reads lines from where the last call stopped. The lines are taken as they are found, in one pass; *len is the head's
- * length when it is whole. */
+/* Reads lines from where the last call stopped. The lines are taken as they are found, in one
+ * pass; *len is the head's length when it is whole. */
 static enum head_result head_read(
 	struct chunk_in *in, struct span bytes, struct chunk *out, size_t *len)
 {
@@ -714,7 +727,8 @@ static enum head_result head_read(
 	enum chunk_error error;
 
 	if (in->line == 0) {
-		/* What is not MSRP at all is known by its first octets; nobody waits for a line end. */
+		/* What is not MSRP at all is known by its first octets; nobody waits for a line
+		 * end. */
 		if (!begins_with_msrp(line, end))
 			return head_bad(in, CHUNK_ERR_START_LINE);
 		switch (line_end_find(&find, line, CHUNK_START_LINE_MAX, &eol)) {
@@ -758,7 +772,8 @@ static inline void chunk_clear(struct chunk *out)
 	const size_t piece = 64;
 	char *at = (char *)out;
 
-	/* In pieces: as one, the compiler makes it a "rep stos", which costs a fifth of a whole head. */
+	/* In pieces: as one, the compiler makes it a "rep stos", which costs a fifth of a whole
+	 * head. */
 	for (size_t i = 0; i + piece <= sizeof(*out); i += piece)
 		memset(at + i, 0, piece);
 	memset(at + sizeof(*out) / piece * piece, 0, sizeof(*out) % piece);
@@ -783,8 +798,8 @@ static enum chunk_event head_feed(
 	in->scanned = 0;
 	in->headers = 0;
 	if (resumed) {
-		/* The first lines were taken in an earlier call, from octets that have moved since. Each line is
-		 * read at most twice in all, which keeps a trickle linear. */
+		/* The first lines were taken in an earlier call, from octets that have moved
+		 * since. Each line is read at most twice in all, which keeps a trickle linear. */
 		chunk_clear(out);
 		result = head_read(in, bytes, out, used);
 		if (result != HEAD_WHOLE)

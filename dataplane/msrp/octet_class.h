@@ -58,7 +58,8 @@ static inline bool octet_is_ident(struct span text)
 
 	if (text.len < 4 || text.len > 32)
 		return false;
-	/* No way out on the way: good ones are the rule, and so the loads need not wait for each other. */
+	/* No way out on the way: good ones are the rule, and so the loads need not wait for each
+	 * other. */
 	for (size_t i = 0; i < text.len; i++)
 		all &= octet_classes[(uint8_t)text.at[i]];
 	return all != 0 && octet_is(text.at[0], OCTET_ALPHA | OCTET_DIGIT);

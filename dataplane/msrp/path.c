@@ -8,8 +8,9 @@
 enum path_octets { PATH_ONE_URI, PATH_HAS_SPACES, PATH_HAS_FOREIGN };
 
 #ifdef __SSE2__
-/* A bit for each of 16 octets that is neither a space nor in a URI; *spaces gets a bit for each space. Says the same as
- * octet_classes: one more than the octet, as a signed number, is below 0x21 for the controls, DEL and 0x80..0xff. */
+/* A bit for each of 16 octets that is neither a space nor in a URI; *spaces gets a bit for each
+ * space. Says the same as octet_classes: one more than the octet, as a signed number, is below
+ * 0x21 for the controls, DEL and 0x80..0xff. */
 static inline unsigned foreign_mask(const char *at, unsigned *spaces)
 {
 	__m128i octets = _mm_loadu_si128((const __m128i *)at);
@@ -36,7 +37,8 @@ static inline enum path_octets path_octets_look(const char *at, const char *end)
 
 		for (; end - at > 16; at += 16)
 			foreign |= foreign_mask(at, &spaces);
-		/* The last sixteen overlap octets that were looked at before: no tail loop, no read beyond. */
+		/* The last sixteen overlap octets that were looked at before: no tail loop, no
+		 * read beyond. */
 		foreign |= foreign_mask(end - 16, &spaces);
 		if (foreign)
 			return PATH_HAS_FOREIGN;

@@ -149,7 +149,6 @@ Test(chunk_in, random_splits_give_the_same_events)
 	}
 }
 
-/* Nothing before the cut may be remembered: only the octets that the contract leaves with the caller come again. */
 Test(chunk_in, a_pipelined_stream_gives_each_chunk)
 {
 	struct chunk_trace trace;
@@ -596,7 +595,8 @@ Test(chunk_in, a_transaction_id_has_4_to_32_octets)
 	limit_expect(CHUNK_ERR_START_LINE);
 }
 
-/* Garbage without a line end is known by its first octets, and a head without end stops a caller's buffer from growing. */
+/* Garbage without a line end is known by its first octets, and a head without end stops a
+ * caller's buffer from growing. */
 Test(chunk_in, nobody_waits_for_more_than_the_limits)
 {
 	limit_begin("\x16\x03\x01"); /* TLS on a plain port */
@@ -904,8 +904,8 @@ Test(chunk_in, feeding_nothing_new_asks_for_more)
 
 /* -- linear -------------------------------------------------------------------------------- */
 
-/* What was searched of a head is not searched again: it may change under the parser's feet and nobody notices, until the
- * head is whole and its lines are taken. */
+/* What was searched of a head is not searched again: it may change under the parser's feet and
+ * nobody notices, until the head is whole and its lines are taken. */
 Test(chunk_in, a_trickled_head_is_searched_once)
 {
 	static char stream[CHUNK_HEADER_MAX];
