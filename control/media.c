@@ -472,7 +472,7 @@ static void due_call(struct media *m)
 {
 	struct object *o;
 
-	while ((o = TAILQ_FIRST(&m->due)) != NULL) {
+	while (!m->closing && (o = TAILQ_FIRST(&m->due)) != NULL) {
 		TAILQ_REMOVE(&m->due, o, due_link);
 		o->in_due = false;
 		object_done(o, o->result, (struct span){ "", 0 }, 0);
@@ -725,8 +725,7 @@ static void go_down(struct media *m)
 	m->retry_at_ms = m->now_ms + RETRY_MS;
 	if (was_up)
 		m->ops.down(m->arg);
-	if (!m->closing)
-		due_call(m);
+	due_call(m);
 }
 
 int media_new(struct media **out, const char *socket_path, const char *name, unsigned queue_max,
@@ -765,6 +764,8 @@ static void destroy(struct media *m)
 {
 	struct media_room *room;
 
+	if (m->dirty && !m->lost)
+		controller_flush(m->controller); /* rooms that were closed just now */
 	let_down(m);
 	while ((room = TAILQ_FIRST(&m->rooms)) != NULL)
 		media_room_close(room);

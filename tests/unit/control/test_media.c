@@ -790,6 +790,24 @@ Test(media, media_may_be_freed_inside_a_callback)
 	finish();
 }
 
+Test(media, freeing_it_while_several_wait_tells_only_the_first)
+{
+	struct media_leg *one, *two;
+
+	start(100);
+	WITH(&desk, (desk.mute = true, desk.refused = CMD_ROOM_OPEN, desk.refusal = -ENOBUFS));
+	cr_assert_eq(room_open(&user.room_handle, NULL), 0);
+	cr_assert_eq(leg_add(user.room_handle, &one, NULL), 0);
+	cr_assert_eq(leg_add(user.room_handle, &two, NULL), 0);
+	user.then = free_all;
+	WITH(&desk, desk.mute = false);
+	for (int i = 0; i < 200 && user.dones == 0; i++)
+		turn(user.media);
+	cr_expect_eq(user.dones, 1);
+	user.media = NULL;
+	finish();
+}
+
 Test(media, a_refused_leg_leaves_its_room_alone)
 {
 	struct media_room *room;
