@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* media against the switch's end of a real border (attach, rings), whose worker does what a test says: one thread plays
- * the switch; a test holds its answers back, lets it refuse, sends events and looks at the commands it got. */
+/* media against the switch's end of a real border (attach, rings), whose worker does what a test
+ * says: one thread plays the switch; a test holds its answers back, lets it refuse, sends events
+ * and looks at the commands it got. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -630,7 +631,8 @@ Test(media, removals_never_fail_however_full_the_ring_is)
 	for (unsigned i = 0; i < count; i++)
 		media_room_close(rooms[i]);
 	WITH(&desk, desk.closed = false);
-	/* What was in the ring is opened and closed; what still waited here is never opened at all. */
+	/* What was in the ring is opened and closed; what still waited here is never opened at
+	 * all. */
 	UNTIL(seen_of(CMD_LEG_REMOVE) == 1 && seen_of(CMD_ROOM_CLOSE) == seen_of(CMD_ROOM_OPEN));
 	cr_expect_eq(seen_of(CMD_ROOM_OPEN), 1 + count - 10);
 	idle();
@@ -859,7 +861,8 @@ Test(media, events_reach_the_owner_of_the_object_while_there_is_one)
 	cr_expect_eq(user.ask, 42);
 	cr_expect_str_eq(user.name, "Alice");
 
-	/* An older state, an unknown generation, an unknown instance, an id of the other kind, an unknown type. */
+	/* An older state, an unknown generation, an unknown instance, an id of the other kind, an
+	 * unknown type. */
 	other = bound;
 	other.revision = 4;
 	WITH(&desk, desk_put(&desk, 0, 0, &other, NULL));
@@ -890,6 +893,29 @@ Test(media, events_reach_the_owner_of_the_object_while_there_is_one)
 	cr_expect_eq(user.changes, 2);
 	cr_expect_eq(user.counts, 1);
 	cr_expect_eq(user.asks, 1);
+	finish();
+}
+
+Test(media, an_answer_given_twice_does_not_meet_the_next_command)
+{
+	struct switch_event again = { .type = EVENT_ANSWER };
+	struct media_room *room, *next;
+	int a, b;
+
+	start(100);
+	cr_assert_eq(room_open(&room, &a), 0);
+	UNTIL(user.dones == 1);
+	WITH(&desk, desk.mute = true);
+	cr_assert_eq(room_open(&next, &b), 0);
+	UNTIL(seen_of(CMD_ROOM_OPEN) == 2);
+	again.cookie = desk.seen[2].cmd.cookie;
+	again.object = (struct object_id){ 77, 0, OBJECT_ROOM, 1, 1 };
+	WITH(&desk, desk_put(&desk, 0, 0, &again, NULL));
+	idle();
+	cr_expect_eq(user.dones, 1);
+	WITH(&desk, desk.mute = false);
+	UNTIL(user.dones == 2);
+	cr_expect_eq(user.arg, &b);
 	finish();
 }
 
