@@ -316,6 +316,8 @@ static void on_lost(void *arg, const char *why)
 	struct im_session *s = arg;
 	struct client_event event = { .type = CLIENT_LOST, .reason = why };
 
+	if (s->state == CLIENT_STATE_LEAVING) /* the peer ended it with the dialog */
+		return;
 	tell(s, &event);
 	if (s->state == CLIENT_STATE_BOUND)
 		s->state = CLIENT_STATE_ESTABLISHED;
@@ -639,11 +641,12 @@ void im_session_invited(struct im_account *account, nua_handle_t *nh, sip_t cons
 			TAG_IF(warning != NULL, SIPTAG_WARNING_STR(warning)), TAG_END());
 		free(warning);
 		s->told = true; /* nobody was asked, nobody is told */
+		s->state = CLIENT_STATE_LEAVING;
 		return;
 	}
 	{
 		sip_p_asserted_identity_t const *asserted = sip_p_asserted_identity(sip);
-		char *inviter = asserted != NULL ? url_text(account->home, asserted->ppaid_url) : NULL;
+		char *inviter = asserted != NULL ? url_text(account->home, asserted->paid_url) : NULL;
 
 		event.peer = s->peer;
 		event.from = inviter != NULL ? inviter : s->peer;
@@ -689,8 +692,9 @@ int im_session_leave(struct im_session *s)
 	case CLIENT_STATE_INVITING: nua_cancel(s->nh, TAG_END()); return 0;
 	case CLIENT_STATE_ESTABLISHED:
 	case CLIENT_STATE_BOUND:
+		/* MSRP stays until the BYE is answered: a connection that goes first looks like a failure. */
+		s->state = CLIENT_STATE_LEAVING;
 		nua_bye(s->nh, TAG_END());
-		tell_end(s, CLIENT_ENDED, 0, NULL, NULL);
 		return 0;
 	default: return -EPROTO;
 	}
@@ -782,6 +786,10 @@ void im_session_event(struct im_session *s, nua_event_t event, int status, char 
 	case nua_i_invite: on_reinvite(s, sip); break;
 	case nua_i_cancel: tell_end(s, CLIENT_CANCELLED, 0, NULL, NULL); break;
 	case nua_i_bye: on_bye(s, sip); break;
+	case nua_r_bye:
+		if (status >= 200)
+			tell_end(s, CLIENT_ENDED, 0, NULL, NULL);
+		break;
 	case nua_i_state:
 		tl_gets(tags, NUTAG_CALLSTATE_REF(state), TAG_END());
 		if (state != nua_callstate_terminated)

@@ -835,7 +835,7 @@ static void rx_begin(struct conn *c, const struct chunk *chunk)
 	c->rx_start = chunk->has_range ? chunk->range.start : 1;
 	c->rx_end = chunk->has_range ? chunk->range.end : BYTE_RANGE_UNKNOWN;
 	c->rx_id[0] = '\0';
-	if (chunk->message_id.len <= PEER_ID_MAX) {
+	if (chunk->message_id.len > 0 && chunk->message_id.len <= PEER_ID_MAX) {
 		memcpy(c->rx_id, chunk->message_id.at, chunk->message_id.len);
 		c->rx_id[chunk->message_id.len] = '\0';
 	}
@@ -931,7 +931,8 @@ static void rx_message(struct conn *c, struct msrp_session *s, const struct chun
 			return;
 		}
 		m = calloc(1, sizeof(*m));
-		if (m == NULL || (m->type = strndup(chunk->content_type.at, chunk->content_type.len)) == NULL) {
+		if (m == NULL || (m->type = strndup(chunk->content_type.len ? chunk->content_type.at : "",
+					chunk->content_type.len)) == NULL) {
 			free(m);
 			rx_refuse(c, 413);
 			return;
@@ -1019,7 +1020,8 @@ static void rx_head(struct conn *c, const struct chunk *chunk)
 	rx_begin(c, chunk);
 	if (chunk->method == METHOD_RESPONSE) {
 		c->rx_answered = true;
-		rx_response(c, chunk);
+		if (chunk->refuse == 0)
+			rx_response(c, chunk);
 		return;
 	}
 	if (chunk->method == METHOD_REPORT)
@@ -1620,7 +1622,8 @@ int msrp_session_send(struct msrp_session *s, const struct msrp_send *send, char
 		return -ENOBUFS;
 	}
 	memcpy(m->head, send->content_type.at, send->content_type.len);
-	memcpy(m->head + send->content_type.len, send->head.at, send->head.len);
+	if (send->head.len > 0)
+		memcpy(m->head + send->content_type.len, send->head.at, send->head.len);
 	m->type_len = send->content_type.len;
 	m->head_len = send->head.len;
 	m->send = *send;
