@@ -17,9 +17,10 @@
 #include "dataplane/msrp/byte_range.h"
 #include "include/span.h"
 
-#define CHUNK_START_LINE_MAX 512u
-#define CHUNK_HEADER_MAX     8192u  /* one header line */
-#define CHUNK_HEAD_MAX       16384u /* start line and headers together: a caller's buffer of this size always suffices */
+#define CHUNK_START_LINE_MAX 512u   /* without its CRLF */
+#define CHUNK_HEADER_MAX     8192u  /* one header line without its CRLF */
+#define CHUNK_HEAD_MAX       16384u /* start line and headers, with what ends them (blank line, or first octet of the
+				     * end-line): a caller's buffer of this size always suffices */
 #define CHUNK_HEADERS_MAX    64u
 #define CHUNK_TID_MAX        32u    /* RFC 4975 9: ident has 4..32 octets */
 #define CHUNK_OTHER_BODY_MAX 10240u /* body of a request that is not SEND (RFC 4975 7.1) */
@@ -40,7 +41,8 @@ enum failure_report { FAILURE_REPORT_YES, FAILURE_REPORT_NO, FAILURE_REPORT_PART
 struct chunk {
 	enum chunk_method method;
 	uint16_t status;           /* METHOD_RESPONSE: 3 digits; else 0 */
-	uint16_t refuse;           /* request: 0, or the status to answer (400): framed, but a header is malformed */
+	uint16_t refuse;           /* 0, or framed but malformed: the status to answer (400; 424 for a bad Use-Nickname);
+				    * a response or REPORT with it is ignored, as neither is ever answered */
 	const char *refuse_why;    /* static text for the comment and the log */
 	struct span tid;           /* valid until CHUNK_END has been taken */
 	struct span method_text;   /* as written */
@@ -50,7 +52,8 @@ struct chunk {
 	struct span content_type;  /* empty: absent */
 	struct span nickname;      /* Use-Nickname, quotes removed and escapes still in place */
 	bool has_nickname;
-	bool has_body;             /* Content-Type and blank line seen: RFC 4975: an empty body differs from none */
+	bool has_body;             /* Content-Type and blank line seen: RFC 4975: an empty body differs from none.
+				    * A blank line without Content-Type sets refuse; what follows is framed as a body */
 	bool has_range;
 	struct byte_range range;   /* only with has_range */
 	bool success_report;       /* Success-Report: yes */
@@ -75,6 +78,7 @@ enum chunk_error {
 	CHUNK_ERR_HEADER,      /* no colon, a bare CR or a control octet */
 	CHUNK_ERR_BODY,        /* a body where none may be, or one that is too long */
 	CHUNK_ERR_END_LINE,    /* neither header, blank line nor end-line */
+	CHUNK_ERR_PATH_LONG,   /* more than PATH_URIS_MAX URIs in a path */
 	CHUNK_ERROR_COUNT
 };
 
@@ -85,6 +89,8 @@ struct chunk_in {
 	uint8_t method;
 	uint32_t scanned;   /* octets of the unused part that were already searched: feeding byte by byte stays linear */
 	uint64_t body_seen; /* body octets given out in this chunk */
+	uint16_t line;      /* in a head: where the line begins that is not whole yet */
+	uint8_t headers;    /* in a head: header lines before that line */
 	char tid[CHUNK_TID_MAX];
 };
 _Static_assert(sizeof(struct chunk_in) <= 64, "one per connection");
