@@ -154,8 +154,13 @@ static int fill(const struct content *c, uint64_t offset, char *to, size_t len)
 	switch (c->kind) {
 	case CONTENT_TEXT: memcpy(to, c->text + offset, len); return 0;
 	case CONTENT_RANDOM:
-		for (size_t i = 0; i < len; i++, offset++)
-			to[i] = (char)(random_word(c->seed, offset / 8) >> (offset % 8 * 8));
+		for (size_t done = 0, part; done < len; done += part) {
+			uint64_t at = offset + done, word = random_word(c->seed, at / 8);
+
+			part = 8 - at % 8 < len - done ? 8 - at % 8 : len - done;
+			for (size_t i = 0; i < part; i++)
+				to[done + i] = (char)(word >> ((at + i) % 8 * 8));
+		}
 		return 0;
 	case CONTENT_FILE:
 		for (size_t done = 0; done < len;) {

@@ -1078,6 +1078,7 @@ static void rx_body(struct conn *c, struct span octets)
 		return;
 	}
 	m->in.octets += octets.len;
+	m->due_ms = loop_now_ms() + c->endpoint->options.stall_ms;
 }
 
 static void rx_end(struct conn *c, char flag)
