@@ -2,18 +2,19 @@
 /* What lives where:
  *
  *   media --> rooms --> legs            handles that the caller holds
- *     |         each an `object`: NEW -> OPENING -> READY -> DEAD, with the commands that wait for its id
+ *     |         each an `object`: NEW -> OPENING -> READY -> DEAD, and what waits for its id
  *     +-----> lane per worker           removals, then commands that the full ring did not take
  *     +-----> operations                commands in the ring, by cookie, until their answer
  *     +-----> table                     id -> object, for events
  *
- * An object outlives its handle while a command of it is in a lane or in the ring (refs); nobody hears of it any more then
- * (`held` is false). What is queued for such an object is dropped instead of sent; what was already sent is undone by a removal
- * once its answer names the id. A removal needs no memory and thus cannot fail: the object itself is queued.
+ * An object outlives its handle while a command of it is in a lane or in the ring (refs); nobody
+ * hears of it any more then (`held` is false). What is queued for such an object is dropped instead
+ * of sent; what was already sent is undone by a removal once its answer names the id. A removal
+ * needs no memory and thus cannot fail: the object itself is queued.
  *
- * Callbacks run only inside media_poll, and may call everything, media_free included: each one is made with a reference
- * on its object and nothing but the object's fields is looked at afterwards.
- */
+ * Callbacks run only inside media_poll, and may call everything, media_free included: each one is
+ * made with a reference on its object and nothing but the object's fields is looked at
+ * afterwards. */
 #include "control/media.h"
 
 #include <assert.h>
@@ -251,7 +252,8 @@ static void commands_drop(struct media *m, struct command_list *list)
 	}
 }
 
-/* Commands in the ring. A cookie is index + 1 and generation, so that an answer can only meet its own command. */
+/* Commands in the ring. A cookie is index + 1 and generation, so that an answer can only meet its
+ * own command. */
 
 static struct operation *operation_new(
 	struct media *m, struct object *o, uint16_t type, uint64_t *cookie)
@@ -402,7 +404,8 @@ static void object_remove(struct object *o)
 	lane_flush(o->media, lane);
 }
 
-/* The caller gives its handle back. `tell`: the switch must hear of it; else it goes with its room. */
+/* The caller gives its handle back. `tell`: the switch must hear of it; else it goes with its
+ * room. */
 static void object_let_go(struct object *o, bool tell)
 {
 	struct media *m = o->media;
@@ -417,7 +420,8 @@ static void object_let_go(struct object *o, bool tell)
 	if (o->state == STATE_READY && tell) {
 		object_remove(o);
 	} else if (o->state != STATE_OPENING || !tell) {
-		/* NEW: the command that opens it is still queued here, and is dropped in its turn. */
+		/* NEW: the command that opens it is still queued here, and is dropped in its
+		 * turn. */
 		table_drop(o);
 		o->state = STATE_DEAD;
 		o->result = -ENOENT;
@@ -425,7 +429,8 @@ static void object_let_go(struct object *o, bool tell)
 	object_unref(o);
 }
 
-/* It does not exist in the switch, or no longer. Who waits for it, or for what was to be in it, hears so by due_call. */
+/* It does not exist in the switch, or no longer. Who waits for it, or for what was to be in it,
+ * hears so by due_call. */
 static void object_die(struct object *o, int result)
 {
 	struct media *m = o->media;
@@ -472,7 +477,7 @@ static void due_call(struct media *m)
 {
 	struct object *o;
 
-	while ((o = TAILQ_FIRST(&m->due)) != NULL) {
+	while (!m->closing && (o = TAILQ_FIRST(&m->due)) != NULL) {
 		TAILQ_REMOVE(&m->due, o, due_link);
 		o->in_due = false;
 		object_done(o, o->result, (struct span){ "", 0 }, 0);
@@ -534,7 +539,8 @@ static void on_answer(struct media *m, const struct switch_event *event, const c
 			due_call(m);
 		}
 	} else if (event->result != 0 && (o->held || event->result != -ENOENT)) {
-		/* What is gone already needs no removal; all else says that the two sides differ. */
+		/* What is gone already needs no removal; all else says that the two sides
+		 * differ. */
 		log_warning("media", "the switch refused a command command=%s result=\"%s\"",
 			switch_command_name(type), result_text(event->result));
 	}
@@ -655,8 +661,9 @@ static void attach(struct media *m)
 		instance, epoch, m->workers);
 }
 
-/* After every worker's snapshot: what this process does not know is of a life before it, and is removed. A room takes its
- * legs along. Once state outlives the process, this is where a tag is looked up and the object adopted instead. */
+/* After every worker's snapshot: what this process does not know is of a life before it, and is
+ * removed. A room takes its legs along. Once state outlives the process, this is where a tag is
+ * looked up and the object adopted instead. */
 static void come_up(struct media *m)
 {
 	for (uint32_t w = 0; w < m->workers; w++) {
@@ -725,8 +732,7 @@ static void go_down(struct media *m)
 	m->retry_at_ms = m->now_ms + RETRY_MS;
 	if (was_up)
 		m->ops.down(m->arg);
-	if (!m->closing)
-		due_call(m);
+	due_call(m);
 }
 
 int media_new(struct media **out, const char *socket_path, const char *name, unsigned queue_max,
@@ -765,6 +771,8 @@ static void destroy(struct media *m)
 {
 	struct media_room *room;
 
+	if (m->dirty && !m->lost)
+		controller_flush(m->controller); /* rooms that were closed just now */
 	let_down(m);
 	while ((room = TAILQ_FIRST(&m->rooms)) != NULL)
 		media_room_close(room);

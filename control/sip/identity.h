@@ -14,7 +14,8 @@
 
 /* Canonical form of a sip:, sips:, tel: or im: URI: two URIs name the same user when their canonical forms are equal octet by octet.
  * Parameters other than user are dropped, host in lower case, escapes resolved where the RFC allows, sip:+N@d;user=phone
- * and tel:+N become "tel:+N", visual separators dropped. -EBADMSG: not such a URI, or too long. */
+ * and tel:+N become "tel:+N", visual separators dropped; of a tel's parameters ext, isub and a local number's phone-context stay.
+ * -EBADMSG: not such a URI, or too long; out is "" then. */
 must_check int identity_canonical(struct span uri, char out[IDENTITY_MAX]);
 bool identity_eq(struct span a, struct span b); /* false when one does not parse */
 

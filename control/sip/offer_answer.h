@@ -18,8 +18,8 @@ enum sdp_direction { SDP_SENDRECV, SDP_SENDONLY, SDP_RECVONLY, SDP_INACTIVE };
 /* What one side said about its MSRP session. */
 struct sdp_media {
 	char *path;          /* a=path, URIs separated by one space */
-	char *accept_types;  /* separated by one space */
-	char *wrapped_types; /* accept-wrapped-types; "*" when absent */
+	char *accept_types;  /* separated by one space, without parameters; "*" alone when it is among them */
+	char *wrapped_types; /* accept-wrapped-types, likewise; "*" when absent */
 	char *fingerprint;   /* "" when absent */
 	uint64_t max_size;   /* 0: absent */
 	enum sdp_setup setup;
@@ -33,8 +33,9 @@ struct sdp_media {
 };
 
 /* Reads a body and takes the first acceptable MSRP m= line: m=message, port not 0, TCP/MSRP (or TCP/TLS/MSRP when tls), a=path whose
- * URIs all parse, within SDP_PATH_MAX, and accept-types with message/cpim or '*'. 0; -EBADMSG: not SDP (400); -EPROTO: SDP
- * without such a line (488). *why (may be NULL) is a static sentence for the Warning. */
+ * URIs all parse, within SDP_PATH_MAX, the first one msrps just when the line is TLS, and accept-types with message/cpim or '*'.
+ * 0; -EBADMSG: not SDP (400); -EPROTO: SDP without such a line (488); -ENOBUFS: no memory (500). *why (may be NULL) is a static
+ * sentence for the Warning. Only on 0 is there something to fini. */
 must_check int sdp_media_parse(struct span body, bool tls, struct sdp_media *out, const char **why);
 void sdp_media_fini(struct sdp_media *media);
 

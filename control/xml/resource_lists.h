@@ -18,7 +18,7 @@ struct resource_entry {
 	char *uri;          /* as written, without its header part ("?...") */
 	char *headers;      /* the part after '?', still escaped; "" when absent */
 	char *display_name; /* "" when absent */
-	enum copy_control copy;
+	enum copy_control copy; /* COPY_BCC when the sender said nothing: not shown in the history */
 	bool anonymize;
 };
 

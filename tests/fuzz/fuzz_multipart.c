@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fuzz_multipart: the first line is the content type, the rest the body; what is read can be written and read again. */
+/* fuzz_multipart: the first line is the content type, the rest the body; what is read can be
+ * written and read again. */
 #include "control/sip/multipart.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fuzz_offer_answer: any body as an offer; what is accepted can be answered, and the answer is read again. */
+/* fuzz_offer_answer: any body as an offer; what is accepted can be answered, and the answer is read
+ * again. */
 #include "control/sip/offer_answer.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fuzz_resource_lists: any body as a resource list; what is accepted is fit for SIP, and its history is read again. */
+/* fuzz_resource_lists: any body as a resource list; what is accepted is fit for SIP, and its
+ * history is read again. */
 #include "control/xml/resource_lists.h"
 #include <stdio.h>
 #include <stdlib.h>

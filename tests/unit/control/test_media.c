@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* media against the switch's end of a real border (attach, rings), whose worker does what a test says: one thread plays
- * the switch; a test holds its answers back, lets it refuse, sends events and looks at the commands it got. */
+/* media against the switch's end of a real border (attach, rings), whose worker does what a test
+ * says: one thread plays the switch; a test holds its answers back, lets it refuse, sends events
+ * and looks at the commands it got. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -630,7 +631,8 @@ Test(media, removals_never_fail_however_full_the_ring_is)
 	for (unsigned i = 0; i < count; i++)
 		media_room_close(rooms[i]);
 	WITH(&desk, desk.closed = false);
-	/* What was in the ring is opened and closed; what still waited here is never opened at all. */
+	/* What was in the ring is opened and closed; what still waited here is never opened at
+	 * all. */
 	UNTIL(seen_of(CMD_LEG_REMOVE) == 1 && seen_of(CMD_ROOM_CLOSE) == seen_of(CMD_ROOM_OPEN));
 	cr_expect_eq(seen_of(CMD_ROOM_OPEN), 1 + count - 10);
 	idle();
@@ -790,6 +792,24 @@ Test(media, media_may_be_freed_inside_a_callback)
 	finish();
 }
 
+Test(media, freeing_it_while_several_wait_tells_only_the_first)
+{
+	struct media_leg *one, *two;
+
+	start(100);
+	WITH(&desk, (desk.mute = true, desk.refused = CMD_ROOM_OPEN, desk.refusal = -ENOBUFS));
+	cr_assert_eq(room_open(&user.room_handle, NULL), 0);
+	cr_assert_eq(leg_add(user.room_handle, &one, NULL), 0);
+	cr_assert_eq(leg_add(user.room_handle, &two, NULL), 0);
+	user.then = free_all;
+	WITH(&desk, desk.mute = false);
+	for (int i = 0; i < 200 && user.dones == 0; i++)
+		turn(user.media);
+	cr_expect_eq(user.dones, 1);
+	user.media = NULL;
+	finish();
+}
+
 Test(media, a_refused_leg_leaves_its_room_alone)
 {
 	struct media_room *room;
@@ -841,7 +861,8 @@ Test(media, events_reach_the_owner_of_the_object_while_there_is_one)
 	cr_expect_eq(user.ask, 42);
 	cr_expect_str_eq(user.name, "Alice");
 
-	/* An older state, an unknown generation, an unknown instance, an id of the other kind, an unknown type. */
+	/* An older state, an unknown generation, an unknown instance, an id of the other kind, an
+	 * unknown type. */
 	other = bound;
 	other.revision = 4;
 	WITH(&desk, desk_put(&desk, 0, 0, &other, NULL));
@@ -872,6 +893,29 @@ Test(media, events_reach_the_owner_of_the_object_while_there_is_one)
 	cr_expect_eq(user.changes, 2);
 	cr_expect_eq(user.counts, 1);
 	cr_expect_eq(user.asks, 1);
+	finish();
+}
+
+Test(media, an_answer_given_twice_does_not_meet_the_next_command)
+{
+	struct switch_event again = { .type = EVENT_ANSWER };
+	struct media_room *room, *next;
+	int a, b;
+
+	start(100);
+	cr_assert_eq(room_open(&room, &a), 0);
+	UNTIL(user.dones == 1);
+	WITH(&desk, desk.mute = true);
+	cr_assert_eq(room_open(&next, &b), 0);
+	UNTIL(seen_of(CMD_ROOM_OPEN) == 2);
+	again.cookie = desk.seen[2].cmd.cookie;
+	again.object = (struct object_id){ 77, 0, OBJECT_ROOM, 1, 1 };
+	WITH(&desk, desk_put(&desk, 0, 0, &again, NULL));
+	idle();
+	cr_expect_eq(user.dones, 1);
+	WITH(&desk, desk.mute = false);
+	UNTIL(user.dones == 2);
+	cr_expect_eq(user.arg, &b);
 	finish();
 }
 
