@@ -33,13 +33,19 @@
 #include <unistd.h>
 
 enum { SWITCH, FOCUS, ALICE, BOB, CAROL, CHILD_COUNT };
-enum { LINES_MAX = 256, PATIENCE_MS = 20000, LOG_TAIL = 2048, DATA_OCTETS = 1000000, CHUNK_OCTETS = 131072 };
+enum {
+	LINES_MAX = 256,
+	PATIENCE_MS = 20000,
+	LOG_TAIL = 2048,
+	DATA_OCTETS = 1000000,
+	CHUNK_OCTETS = 131072
+};
 
 struct child {
 	const char *name;
-	pid_t pid; /* 0: not running */
-	int in, out; /* our ends of its stdin and stdout; -1: none */
-	int status; /* of its end */
+	pid_t pid;    /* 0: not running */
+	int in, out;  /* our ends of its stdin and stdout; -1: none */
+	int status;   /* of its end */
 	char log[64]; /* file with its stderr */
 	char buffer[65536];
 	size_t len;
@@ -48,8 +54,11 @@ struct child {
 };
 
 static struct child children[CHILD_COUNT] = {
-	[SWITCH] = { .name = "switch" }, [FOCUS] = { .name = "focus" }, [ALICE] = { .name = "alice" },
-	[BOB] = { .name = "bob" }, [CAROL] = { .name = "carol" },
+	[SWITCH] = { .name = "switch" },
+	[FOCUS] = { .name = "focus" },
+	[ALICE] = { .name = "alice" },
+	[BOB] = { .name = "bob" },
+	[CAROL] = { .name = "carol" },
 };
 
 static struct {
@@ -75,16 +84,43 @@ static double now(void)
 
 /* ---- what a person reads ---- */
 
-static __attribute__((format(printf, 3, 4))) void tell(double at, const char *who, const char *format, ...)
+/* What is told within one step is printed in the order of its times: the processes' events come through several pipes. */
+static struct {
+	double at;
+	char text[160];
+} told[32];
+static unsigned told_count;
+
+static int by_time(const void *a, const void *b)
 {
-	char text[512];
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static void told_print(void)
+{
+	qsort(told, told_count, sizeof(told[0]), by_time);
+	for (unsigned i = 0; i < told_count; i++)
+		puts(told[i].text);
+	fflush(stdout);
+	told_count = 0;
+}
+
+static __attribute__((format(printf, 3, 4))) void tell(
+	double at, const char *who, const char *format, ...)
+{
+	size_t len;
 	va_list args;
 
+	if (told_count == sizeof(told) / sizeof(told[0]))
+		told_print();
+	told[told_count].at = at;
+	len = (size_t)snprintf(told[told_count].text, 32, "%7.3f s  %-7s ", at - demo.start, who);
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(told[told_count].text + len, sizeof(told[0].text) - len, format, args);
 	va_end(args);
-	printf("%7.3f s  %-7s %s\n", at - demo.start, who, text);
-	fflush(stdout);
+	told_count++;
 }
 
 static bool check(bool held, const char *what)
@@ -92,6 +128,7 @@ static bool check(bool held, const char *what)
 	demo.checks++;
 	if (!held) {
 		demo.failed++;
+		told_print();
 		printf("    FAILED: %s\n", what);
 		fflush(stdout);
 	}
@@ -246,7 +283,8 @@ static const char *value(const char *line, const char *key)
 		return out;
 	at += strlen(needle);
 	quoted = *at == '"';
-	for (at += quoted; *at != '\0' && *at != (quoted ? '"' : ' ') && len < sizeof(values[0]) - 1; at++) {
+	for (at += quoted;
+		*at != '\0' && *at != (quoted ? '"' : ' ') && len < sizeof(values[0]) - 1; at++) {
 		if (quoted && *at == '\\' && at[1] != '\0')
 			at++;
 		out[len++] = *at;
@@ -265,7 +303,8 @@ static double when(const char *line)
 /* The next event of this kind, which is then consumed; the line lives until the end. NULL: it did not come. */
 static const char *expect(unsigned who, const char *word)
 {
-	static const char *const bad[] = { "error", "refused", "register-failed", "send-failed", "lost" };
+	static const char *const bad[] = { "error", "refused", "register-failed", "send-failed",
+		"lost" };
 	struct child *c = &children[who];
 	double end = now() + PATIENCE_MS / 1000.0;
 
@@ -288,7 +327,8 @@ static const char *expect(unsigned who, const char *word)
 			}
 		}
 		if (demo.stopped || now() > end || c->out < 0) {
-			tell(now(), c->name, "\"%s\" did not come%s", word, c->out < 0 ? ": the process has ended" : "");
+			tell(now(), c->name, "\"%s\" did not come%s", word,
+				c->out < 0 ? ": the process has ended" : "");
 			return NULL;
 		}
 		read_all(100);
@@ -315,16 +355,18 @@ static __attribute__((format(printf, 2, 3))) double command(unsigned who, const 
 
 static unsigned free_port(void)
 {
-	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in own = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(own);
-	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+	    udp = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	unsigned port = 0;
 
 	/* Free for both, as SIP wants them. */
 	for (unsigned i = 0; i < 50 && port == 0; i++) {
 		own.sin_port = 0;
-		if (bind(tcp, (struct sockaddr *)&own, size) < 0
-				|| getsockname(tcp, (struct sockaddr *)&own, &size) < 0)
+		if (bind(tcp, (struct sockaddr *)&own, size) < 0 ||
+			getsockname(tcp, (struct sockaddr *)&own, &size) < 0)
 			break;
 		if (bind(udp, (struct sockaddr *)&own, size) == 0)
 			port = ntohs(own.sin_port);
@@ -374,8 +416,9 @@ static bool daemon_start(unsigned who, const char *path, const char *configurati
 static bool person_start(unsigned who)
 {
 	char program[PATH_MAX + 64], user[64], proxy[64], chunk[16];
-	char *arguments[] = { program, (char *)"--user", user, (char *)"--proxy", proxy, (char *)"--text",
-		(char *)"--clock", (char *)"--auto-accept", (char *)"--chunk", chunk, NULL };
+	char *arguments[] = { program, (char *)"--user", user, (char *)"--proxy", proxy,
+		(char *)"--text", (char *)"--clock", (char *)"--auto-accept", (char *)"--chunk",
+		chunk, NULL };
 
 	snprintf(program, sizeof(program), "%s/tools/imclient/plenum-im", demo.build);
 	snprintf(user, sizeof(user), "sip:%s@example.com", children[who].name);
@@ -401,8 +444,10 @@ static bool people_register(void)
 
 		if (!check(line != NULL, "the registrar accepts"))
 			return false;
-		tell(when(line), children[who].name, "is registered as sip:%s@example.com", children[who].name);
+		tell(when(line), children[who].name, "is registered as sip:%s@example.com",
+			children[who].name);
 	}
+	told_print();
 	return true;
 }
 
@@ -420,21 +465,26 @@ static bool conference_begin(void)
 		if (!check(line != NULL, "the focus invites each of the list"))
 			return false;
 		demo.invites++;
-		tell(when(line), children[who].name, "is invited by %s and accepts", value(line, "from"));
-		check(strcmp(value(line, "from"), "sip:alice@example.com") == 0, "the invitation names alice");
-		check(strcmp(value(line, "focus"), "yes") == 0, "the invitation comes from a focus");
+		tell(when(line), children[who].name, "is invited by %s and accepts",
+			value(line, "from"));
+		check(strcmp(value(line, "from"), "sip:alice@example.com") == 0,
+			"the invitation names alice");
+		check(strcmp(value(line, "focus"), "yes") == 0,
+			"the invitation comes from a focus");
 	}
 	line = expect(ALICE, "established");
 	if (!check(line != NULL, "alice's INVITE is answered 200"))
 		return false;
 	tell(when(line), "alice", "200 OK, the conference is %.60s", value(line, "room"));
-	check(strncmp(value(line, "room"), "sip:im-", 7) == 0, "the Contact is an IM Session Identity");
+	check(strncmp(value(line, "room"), "sip:im-", 7) == 0,
+		"the Contact is an IM Session Identity");
 	for (unsigned who = ALICE; who <= CAROL; who++) {
 		line = expect(who, "bound");
 		if (!check(line != NULL, "every MSRP session is bound"))
 			return false;
 		tell(when(line), children[who].name, "MSRP is bound");
 	}
+	told_print();
 	return true;
 }
 
@@ -460,8 +510,8 @@ static bool message_follow(unsigned from, double begun, const char *said)
 		line = expect(who, "message");
 		if (!check(line != NULL, "every message arrives"))
 			return false;
-		same = strcmp(value(line, "sha256"), sha256) == 0 && *sha256 != '\0'
-			&& (said == NULL || strcmp(value(line, "text"), said) == 0);
+		same = strcmp(value(line, "sha256"), sha256) == 0 && *sha256 != '\0' &&
+		       (said == NULL || strcmp(value(line, "text"), said) == 0);
 		check(same, "what arrives is what was sent");
 		if (same) {
 			octets = strtoull(value(line, "octets"), NULL, 10);
@@ -470,11 +520,13 @@ static bool message_follow(unsigned from, double begun, const char *said)
 		}
 		last = when(line) > last ? when(line) : last;
 		if (said != NULL)
-			tell(when(line), children[who].name, "hears %s: \"%s\"", children[from].name,
-				value(line, "text"));
+			tell(when(line), children[who].name, "hears %s: \"%s\"",
+				children[from].name, value(line, "text"));
 		else
-			tell(when(line), children[who].name, "has %" PRIu64 " octets from %s, SHA-256 %.16s... %s", octets,
-				children[from].name, value(line, "sha256"), same ? "is right" : "is wrong");
+			tell(when(line), children[who].name,
+				"has %" PRIu64 " octets from %s, SHA-256 %.16s... %s", octets,
+				children[from].name, value(line, "sha256"),
+				same ? "is right" : "is wrong");
 	}
 	if (said == NULL) {
 		const char *chunks = value(sent, "chunks");
@@ -482,6 +534,7 @@ static bool message_follow(unsigned from, double begun, const char *said)
 		tell(when(sent), children[from].name, "has its 200 for each of %s chunks", chunks);
 		check(strtoul(chunks, NULL, 10) > 1, "the long message went in several chunks");
 	}
+	told_print();
 	snprintf(ms, sizeof(ms), "%s%.1f", *demo.times ? ", " : "", (last - begun) * 1000);
 	strncat(demo.times, ms, sizeof(demo.times) - strlen(demo.times) - 1);
 	return true;
@@ -508,7 +561,9 @@ static bool people_talk(void)
 	line = expect(CAROL, "report");
 	if (!check(line != NULL, "the report comes"))
 		return false;
-	tell(when(line), "carol", "REPORT %s, Distribution-Count: %s", value(line, "status"), value(line, "count"));
+	tell(when(line), "carol", "REPORT %s, Distribution-Count: %s", value(line, "status"),
+		value(line, "count"));
+	told_print();
 	check(strcmp(value(line, "count"), "2") == 0, "Distribution-Count is 2");
 	return true;
 }
@@ -530,7 +585,9 @@ static bool people_leave(void)
 	line = expect(BOB, "ended");
 	if (!check(line != NULL, "bob gets a BYE"))
 		return false;
-	tell(when(line), "bob", "is told so: BYE%s%s", *value(line, "reason") ? ", " : "", value(line, "reason"));
+	tell(when(line), "bob", "is told so: BYE%s%s", *value(line, "reason") ? ", " : "",
+		value(line, "reason"));
+	told_print();
 	check(strcmp(value(line, "by"), "peer") == 0, "the focus ends what is left");
 	for (unsigned who = ALICE; who <= CAROL; who++)
 		command(who, "quit\n");
@@ -545,12 +602,17 @@ static bool run(void)
 {
 	char configuration[64];
 
-	if (!check(configuration_write(configuration, sizeof(configuration)), "the configuration is written")
-			|| !check(daemon_start(SWITCH, "dataplane/plenum-switch", configuration), "plenum-switch is ready")
-			|| !check(daemon_start(FOCUS, "control/plenum-focus", configuration), "plenum-focus is ready"))
+	if (!check(configuration_write(configuration, sizeof(configuration)),
+		    "the configuration is written") ||
+		!check(daemon_start(SWITCH, "dataplane/plenum-switch", configuration),
+			"plenum-switch is ready") ||
+		!check(daemon_start(FOCUS, "control/plenum-focus", configuration),
+			"plenum-focus is ready"))
 		return false;
-	tell(now(), "plenum", "switch and focus are ready: MSRP on 127.0.0.1:%u, SIP on 127.0.0.1:%u",
+	tell(now(), "plenum",
+		"switch and focus are ready: MSRP on 127.0.0.1:%u, SIP on 127.0.0.1:%u",
 		demo.msrp_port, demo.sip_port);
+	told_print();
 	return people_register() && conference_begin() && people_talk() && people_leave();
 }
 
@@ -563,8 +625,9 @@ static void stop_all(void)
 		if (c->pid > 0) {
 			kill(c->pid, SIGTERM);
 			if (who == SWITCH || who == FOCUS)
-				check(child_wait(c, 8000), who == SWITCH ? "plenum-switch stops with status 0"
-						: "plenum-focus stops with status 0");
+				check(child_wait(c, 8000),
+					who == SWITCH ? "plenum-switch stops with status 0"
+						      : "plenum-focus stops with status 0");
 			else
 				child_wait(c, 8000);
 		}
@@ -596,8 +659,8 @@ static void directory_remove(void)
 
 static void summary(void)
 {
-	printf("\n%u messages, %u of %u deliveries, %" PRIu64 " octets delivered, %u INVITEs\n", demo.messages,
-		demo.received, demo.expected, demo.octets, demo.invites);
+	printf("\n%u messages, %u of %u deliveries, %" PRIu64 " octets delivered, %u INVITEs\n",
+		demo.messages, demo.received, demo.expected, demo.octets, demo.invites);
 	if (*demo.times != '\0')
 		printf("time from send to last delivery, each message: %s ms\n", demo.times);
 	if (demo.failed == 0)
@@ -626,11 +689,10 @@ static void hint(void)
 	const char *build = demo.build;
 	size_t len;
 
-	if (getcwd(here, sizeof(here)) != NULL && (len = strlen(here)) > 1 && strncmp(build, here, len) == 0
-			&& build[len] == '/')
+	if (getcwd(here, sizeof(here)) != NULL && (len = strlen(here)) > 1 &&
+		strncmp(build, here, len) == 0 && build[len] == '/')
 		build += len + 1;
-	printf("Chat yourself: tools/plenum up, then in two terminals %s/tools/imclient/plenum-im alice"
-	       " and the same with bob\n",
+	printf("To chat yourself: tools/plenum up, then %s/tools/imclient/plenum-im alice, and bob\n",
 		build);
 }
 
@@ -649,9 +711,10 @@ int main(int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (option) {
 		case 'p':
-			if (sscanf(optarg, "%u,%u", &demo.sip_port, &demo.msrp_port) != 2 || demo.sip_port > 65535
-					|| demo.msrp_port > 65535) {
-				fprintf(stderr, "plenum-demo: --ports wants SIP,MSRP, e.g. 5060,2855\n");
+			if (sscanf(optarg, "%u,%u", &demo.sip_port, &demo.msrp_port) != 2 ||
+				demo.sip_port > 65535 || demo.msrp_port > 65535) {
+				fprintf(stderr,
+					"plenum-demo: --ports wants SIP,MSRP, e.g. 5060,2855\n");
 				return 2;
 			}
 			break;
@@ -683,6 +746,7 @@ int main(int argc, char **argv)
 	demo.start = now();
 	done = run();
 	stop_all();
+	told_print();
 	check(done, "the conference runs to its end");
 	if (demo.failed > 0)
 		for (unsigned i = 0; i < CHILD_COUNT; i++)
