@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sofia-sip/sip_extra.h>
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/sip_status.h>
 #include <sofia-sip/su.h>
@@ -73,7 +74,8 @@ static void on_register_answer(struct client *c, int status, char const *phrase,
 	} else {
 		c->registered = false;
 		event.type = CLIENT_REGISTER_FAILED;
-		event.warning = sip != NULL && sip->sip_warning != NULL ? sip->sip_warning->w_text : NULL;
+		event.warning =
+			sip != NULL && sip->sip_warning != NULL ? sip->sip_warning->w_text : NULL;
 	}
 	tell(c, &event);
 }
@@ -93,8 +95,8 @@ static void on_unregister_answer(struct client *c, int status, char const *phras
 	tell(c, &event);
 }
 
-static void on_nua(nua_event_t event, int status, char const *phrase, nua_t *nua, nua_magic_t *magic,
-	nua_handle_t *nh, nua_hmagic_t *hmagic, sip_t const *sip, tagi_t tags[])
+static void on_nua(nua_event_t event, int status, char const *phrase, nua_t *nua,
+	nua_magic_t *magic, nua_handle_t *nh, nua_hmagic_t *hmagic, sip_t const *sip, tagi_t tags[])
 {
 	struct client *c = (struct client *)magic;
 	struct im_session *s = (struct im_session *)hmagic;
@@ -183,10 +185,10 @@ static uint16_t free_port(const char *host)
 	if (getaddrinfo(host, "0", &hints, &found) != 0)
 		return 0;
 	fd = socket(found->ai_family, SOCK_STREAM, 0);
-	if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0
-			&& getsockname(fd, (struct sockaddr *)&own, &size) == 0)
+	if (fd >= 0 && bind(fd, found->ai_addr, found->ai_addrlen) == 0 &&
+		getsockname(fd, (struct sockaddr *)&own, &size) == 0)
 		port = ntohs(own.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&own)->sin6_port
-			: ((struct sockaddr_in *)&own)->sin_port);
+						       : ((struct sockaddr_in *)&own)->sin_port);
 	if (fd >= 0)
 		close(fd);
 	freeaddrinfo(found);
@@ -203,10 +205,12 @@ static int nua_start(struct client *c, uint16_t wanted)
 
 		if (port == 0)
 			return -EINVAL;
-		snprintf(c->sip_address, sizeof(c->sip_address), v6 ? "[%s]:%u" : "%s:%u", c->host, port);
+		snprintf(c->sip_address, sizeof(c->sip_address), v6 ? "[%s]:%u" : "%s:%u", c->host,
+			port);
 		snprintf(url, sizeof(url), "sip:%s", c->sip_address);
-		c->nua = nua_create(c->root, on_nua, (nua_magic_t *)c, NUTAG_URL(url), NUTAG_PROXY(c->proxy),
-			NUTAG_MEDIA_ENABLE(0), NUTAG_OUTBOUND("no-natify no-outbound no-validate no-options-keepalive"),
+		c->nua = nua_create(c->root, on_nua, (nua_magic_t *)c, NUTAG_URL(url),
+			NUTAG_PROXY(c->proxy), NUTAG_MEDIA_ENABLE(0),
+			NUTAG_OUTBOUND("no-natify no-outbound no-validate no-options-keepalive"),
 			NTATAG_UDP_MTU(1300), TAG_END());
 	}
 	return c->nua != NULL ? 0 : -EEXIST;
@@ -220,14 +224,14 @@ static int account_start(struct client *c)
 	const char *quoted = a->display_name != NULL ? a->display_name : "";
 	url_t *check = url_make(c->home, a->user);
 
-	if (check == NULL || name.len == 0 || host.len == 0 || strpbrk(a->user, "<> \"") != NULL
-			|| strpbrk(quoted, "\"\\\r\n") != NULL)
+	if (check == NULL || name.len == 0 || host.len == 0 || strpbrk(a->user, "<> \"") != NULL ||
+		strpbrk(quoted, "\"\\\r\n") != NULL)
 		return -EINVAL;
 	if (asprintf(&a->from, *quoted ? "\"%s\" <%s>" : "%s<%s>", quoted, a->user) < 0)
 		return -ENOBUFS;
 	a->sdp_user = strndup(name.at, name.len);
-	if (a->sdp_user == NULL
-			|| asprintf(&a->contact, "<sip:%.*s@%s%s>;+g.oma.sip-im", SPAN_ARG(name), c->sip_address, tcp) < 0)
+	if (a->sdp_user == NULL || asprintf(&a->contact, "<sip:%.*s@%s%s>;+g.oma.sip-im",
+					   SPAN_ARG(name), c->sip_address, tcp) < 0)
 		return -ENOBUFS;
 	if (asprintf(&c->registrar, "sip:%.*s", SPAN_ARG(host)) < 0)
 		return -ENOBUFS;
@@ -238,7 +242,8 @@ static int account_start(struct client *c)
 	return a->factory != NULL ? 0 : -ENOBUFS;
 }
 
-int client_new(struct client **out, su_root_t *root, struct loop *loop, const struct client_options *options,
+int client_new(struct client **out, su_root_t *root, struct loop *loop,
+	const struct client_options *options,
 	void (*event)(void *arg, const struct client_event *event), void *arg)
 {
 	struct client *c = calloc(1, sizeof(*c));
@@ -274,9 +279,12 @@ int client_new(struct client **out, su_root_t *root, struct loop *loop, const st
 	result = msrp_endpoint_new(&c->account.endpoint, loop, &msrp);
 	if (result < 0)
 		goto undo;
-	snprintf(c->msrp_address, sizeof(c->msrp_address), strchr(c->host, ':') ? "[%s]:%u" : "%s:%u", c->host,
+	snprintf(c->msrp_address, sizeof(c->msrp_address),
+		strchr(c->host, ':') ? "[%s]:%u" : "%s:%u", c->host,
 		msrp_endpoint_port(c->account.endpoint));
 	su_root_threading(root, 0);
+	sip_update_default_mclass(
+		sip_extend_mclass(NULL)); /* P-Asserted-Identity and its like are parsed */
 	result = nua_start(c, options->port);
 	if (result < 0)
 		goto undo;
@@ -286,9 +294,10 @@ int client_new(struct client **out, su_root_t *root, struct loop *loop, const st
 		goto undo;
 	nua_set_params(c->nua, SIPTAG_USER_AGENT_STR("IM-client/OMA1.0 Plenum/" PLENUM_VERSION),
 		NUTAG_ALLOW("INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, REFER, UPDATE"),
-		SIPTAG_SUPPORTED_STR("timer, norefersub"), NUTAG_SESSION_TIMER(1800), NUTAG_MIN_SE(90),
-		NUTAG_SESSION_REFRESHER(nua_local_refresher), NUTAG_AUTOANSWER(0), NUTAG_AUTOALERT(0),
-		NUTAG_AUTOACK(1), NUTAG_ENABLEMESSAGE(0), NUTAG_INVITE_TIMER(200), TAG_END());
+		SIPTAG_SUPPORTED_STR("timer, norefersub"), NUTAG_SESSION_TIMER(1800),
+		NUTAG_MIN_SE(90), NUTAG_SESSION_REFRESHER(nua_local_refresher), NUTAG_AUTOANSWER(0),
+		NUTAG_AUTOALERT(0), NUTAG_AUTOACK(1), NUTAG_ENABLEMESSAGE(0),
+		NUTAG_INVITE_TIMER(200), TAG_END());
 	result = -ENOBUFS;
 	if (su_wait_create(c->wait, loop_fd(loop), SU_WAIT_IN) < 0)
 		goto undo;
@@ -366,8 +375,8 @@ void client_register(struct client *c)
 			SIPTAG_FROM_STR(c->account.from), TAG_END());
 	if (c->registration == NULL)
 		return;
-	nua_register(c->registration, NUTAG_REGISTRAR(c->registrar), SIPTAG_CONTACT_STR(c->account.contact),
-		SIPTAG_EXPIRES_STR(expires), TAG_END());
+	nua_register(c->registration, NUTAG_REGISTRAR(c->registrar),
+		SIPTAG_CONTACT_STR(c->account.contact), SIPTAG_EXPIRES_STR(expires), TAG_END());
 }
 
 void client_unregister(struct client *c)
@@ -383,7 +392,8 @@ static bool is_sip_uri(const char *text)
 {
 	char canonical[IDENTITY_MAX];
 
-	return strpbrk(text, "<>\" \t\r\n") == NULL && identity_canonical(span_of(text), canonical) == 0;
+	return strpbrk(text, "<>\" \t\r\n") == NULL &&
+	       identity_canonical(span_of(text), canonical) == 0;
 }
 
 int client_invite(struct client *c, const char *const *uris, unsigned count, bool as_conference,
@@ -442,12 +452,14 @@ int client_reject(struct client *c, unsigned session, unsigned status)
 int client_leave(struct client *c, unsigned session)
 {
 	struct im_session *s;
-	int result = pick(c, session, STATES_TALKING | STATE_BIT(INVITED) | STATE_BIT(INVITING), &s);
+	int result =
+		pick(c, session, STATES_TALKING | STATE_BIT(INVITED) | STATE_BIT(INVITING), &s);
 
 	return result < 0 ? result : im_session_leave(s);
 }
 
-int client_send_text(struct client *c, unsigned session, const struct client_send *how, struct span text)
+int client_send_text(
+	struct client *c, unsigned session, const struct client_send *how, struct span text)
 {
 	struct im_session *s;
 	struct content *content;
@@ -458,7 +470,8 @@ int client_send_text(struct client *c, unsigned session, const struct client_sen
 	return result < 0 ? result : im_session_send(s, how, content, false);
 }
 
-int client_send_file(struct client *c, unsigned session, const struct client_send *how, const char *path)
+int client_send_file(
+	struct client *c, unsigned session, const struct client_send *how, const char *path)
 {
 	struct im_session *s;
 	struct content *content;
@@ -469,7 +482,8 @@ int client_send_file(struct client *c, unsigned session, const struct client_sen
 	return result < 0 ? result : im_session_send(s, how, content, false);
 }
 
-int client_send_random(struct client *c, unsigned session, const struct client_send *how, uint64_t octets)
+int client_send_random(
+	struct client *c, unsigned session, const struct client_send *how, uint64_t octets)
 {
 	struct im_session *s;
 	struct content *content;

@@ -21,28 +21,28 @@
 #define CLIENT_SESSIONS_MAX 32 /* parallel ones; a further INVITE gets 486 */
 
 /* name in capitals, word on the wire of the line mode, what happened */
-#define CLIENT_EVENTS(X)                                                                            \
-	X(READY, "ready", "the client can be used; sip and msrp say where it listens")                  \
-	X(REGISTERED, "registered", "the registrar accepted us for `expires` seconds")                  \
-	X(UNREGISTERED, "unregistered", "the registrar forgot us")                                      \
-	X(REGISTER_FAILED, "register-failed", "the registrar refused or did not answer")                \
-	X(INVITED, "invited", "someone invites us: accept or reject")                                   \
-	X(INVITING, "inviting", "our INVITE is on its way")                                             \
-	X(RINGING, "ringing", "a provisional answer to our INVITE")                                     \
-	X(REFUSED, "refused", "our INVITE failed")                                                      \
-	X(ESTABLISHED, "established", "the dialog stands; with focus=yes it is a conference")           \
-	X(BOUND, "bound", "MSRP is bound: messages flow")                                               \
-	X(QUEUED, "queued", "a message of ours was taken")                                              \
-	X(SENT, "sent", "a message of ours was answered 200")                                           \
-	X(SEND_FAILED, "send-failed", "a message of ours was refused, not answered, or cut off")        \
-	X(REPORT, "report", "a REPORT about a message of ours; count is its Distribution-Count")        \
-	X(MESSAGE, "message", "a message came, whole")                                                  \
-	X(MESSAGE_CUT, "message-cut", "a message began and was not completed")                          \
-	X(COMPOSING, "composing", "someone is writing, or stopped")                                     \
-	X(CANCELLED, "cancelled", "the inviter gave up before we answered")                             \
-	X(LOST, "lost", "MSRP was lost or could not be bound")                                          \
-	X(ENDED, "ended", "the session is over")                                                        \
-	X(ERROR, "error", "a command could not be done")                                                \
+#define CLIENT_EVENTS(X)                                                                           \
+	X(READY, "ready", "the client can be used; sip and msrp say where it listens")             \
+	X(REGISTERED, "registered", "the registrar accepted us for `expires` seconds")             \
+	X(UNREGISTERED, "unregistered", "the registrar forgot us")                                 \
+	X(REGISTER_FAILED, "register-failed", "the registrar refused or did not answer")           \
+	X(INVITED, "invited", "someone invites us: accept or reject")                              \
+	X(INVITING, "inviting", "our INVITE is on its way")                                        \
+	X(RINGING, "ringing", "a provisional answer to our INVITE")                                \
+	X(REFUSED, "refused", "our INVITE failed")                                                 \
+	X(ESTABLISHED, "established", "the dialog stands; with focus=yes it is a conference")      \
+	X(BOUND, "bound", "MSRP is bound: messages flow")                                          \
+	X(QUEUED, "queued", "a message of ours was taken")                                         \
+	X(SENT, "sent", "a message of ours was answered 200")                                      \
+	X(SEND_FAILED, "send-failed", "a message of ours was refused, not answered, or cut off")   \
+	X(REPORT, "report", "a REPORT about a message of ours; count is its Distribution-Count")   \
+	X(MESSAGE, "message", "a message came, whole")                                             \
+	X(MESSAGE_CUT, "message-cut", "a message began and was not completed")                     \
+	X(COMPOSING, "composing", "someone is writing, or stopped")                                \
+	X(CANCELLED, "cancelled", "the inviter gave up before we answered")                        \
+	X(LOST, "lost", "MSRP was lost or could not be bound")                                     \
+	X(ENDED, "ended", "the session is over")                                                   \
+	X(ERROR, "error", "a command could not be done")                                           \
 	X(CLOSED, "closed", "after client_close: everything is over")
 
 enum client_event_type {
@@ -57,26 +57,26 @@ const char *client_event_word(enum client_event_type type);
 #define CLIENT_NONE UINT64_MAX
 struct client_event {
 	enum client_event_type type;
-	unsigned session;       /* from 1; 0: about the account */
-	const char *peer;       /* the other side's address */
-	const char *room;       /* IM Session Identity: what CPIM To names */
-	const char *by;         /* who ended it: "us" or "peer" */
+	unsigned session; /* from 1; 0: about the account */
+	const char *peer; /* the other side's address */
+	const char *room; /* IM Session Identity: what CPIM To names */
+	const char *by;   /* who ended it: "us" or "peer" */
 	const char *subject;
-	bool has_focus, focus;  /* isfocus in the peer's Contact */
-	unsigned status;        /* SIP or MSRP */
-	const char *reason;     /* phrase, Reason header, or a sentence */
-	const char *warning;    /* text of a Warning header */
-	const char *id;         /* Message-ID */
-	const char *from, *to;  /* CPIM */
-	const char *type_text;  /* content type */
-	uint64_t octets;        /* of the content, CLIENT_NONE: not said */
+	bool has_focus, focus; /* isfocus in the peer's Contact */
+	unsigned status;       /* SIP or MSRP */
+	const char *reason;    /* phrase, Reason header, or a sentence */
+	const char *warning;   /* text of a Warning header */
+	const char *id;        /* Message-ID */
+	const char *from, *to; /* CPIM */
+	const char *type_text; /* content type */
+	uint64_t octets;       /* of the content, CLIENT_NONE: not said */
 	unsigned chunks;
 	const char *sha256;
-	struct span text;       /* content, when it is text and short; at NULL: absent */
-	const char *file;       /* where it was stored */
-	const char *state;      /* is-composing */
+	struct span text;  /* content, when it is text and short; at NULL: absent */
+	const char *file;  /* where it was stored */
+	const char *state; /* is-composing */
 	bool has_count;
-	uint32_t count;         /* Distribution-Count */
+	uint32_t count; /* Distribution-Count */
 	unsigned expires_s;
 	const char *sip, *msrp; /* where we listen */
 };
@@ -88,11 +88,13 @@ struct client_options {
 	const char *host;         /* numeric address to listen on */
 	uint16_t port;            /* SIP; 0: a free one */
 	uint16_t msrp_port;       /* 0: a free one */
-	const char *factory;      /* Conference-factory-URI; NULL: sip:conference-factory@<domain of user> */
-	unsigned expires_s;       /* of the registration; 0: 3600 */
-	uint64_t max_message;     /* accepted; 0: no limit */
-	uint32_t show_octets;     /* text up to this size is given in `text`; 0: 16 KiB */
-	const char *save_dir;     /* NULL: what is not shown is only counted and hashed; else stored there */
+	const char *
+		factory; /* Conference-factory-URI; NULL: sip:conference-factory@<domain of user> */
+	unsigned expires_s;   /* of the registration; 0: 3600 */
+	uint64_t max_message; /* accepted; 0: no limit */
+	uint32_t show_octets; /* text up to this size is given in `text`; 0: 16 KiB */
+	const char *
+		save_dir; /* NULL: what is not shown is only counted and hashed; else stored there */
 	uint64_t chunk_octets;    /* see msrp_endpoint */
 	uint32_t msrp_timeout_ms; /* transactions and binding; 0: 30 s */
 };
@@ -101,7 +103,8 @@ struct client;
 
 /* -EINVAL: an address or URI is unusable; -EEXIST: a port is in use. READY comes from the loop. */
 must_check int client_new(struct client **out, su_root_t *root, struct loop *loop,
-	const struct client_options *options, void (*event)(void *arg, const struct client_event *event), void *arg);
+	const struct client_options *options,
+	void (*event)(void *arg, const struct client_event *event), void *arg);
 /* Leaves every session, unregisters, then CLOSED (at the latest after some seconds). */
 void client_close(struct client *client);
 void client_free(struct client *client); /* after CLOSED */
@@ -111,29 +114,36 @@ void client_unregister(struct client *client);
 
 /* One address: an ordinary INVITE, to a person, a group or the factory. Several, or as_conference: an INVITE to the factory
  * with them as resource list. Returns the session's number; negative: -EINVAL a URI is none, -ENOBUFS. */
-must_check int client_invite(struct client *client, const char *const *uris, unsigned count, bool as_conference,
-	const char *subject);
+must_check int client_invite(struct client *client, const char *const *uris, unsigned count,
+	bool as_conference, const char *subject);
 /* session 0: the newest that fits. -ENOENT: there is none; -EPROTO: not in a state for it. */
 must_check int client_accept(struct client *client, unsigned session);
 must_check int client_reject(struct client *client, unsigned session, unsigned status);
-must_check int client_leave(struct client *client, unsigned session); /* BYE, CANCEL or a refusal, as it stands */
+must_check int client_leave(
+	struct client *client, unsigned session); /* BYE, CANCEL or a refusal, as it stands */
 
 struct client_send {
-	const char *to;          /* CPIM To; NULL: the room, or the peer */
+	const char *to; /* CPIM To; NULL: the room, or the peer */
 	const char *content_type;
-	bool report;             /* asks Success-Report with Include-Sent-Count */
+	bool report; /* asks Success-Report with Include-Sent-Count */
 };
 /* -EPROTO: not established; -ENOENT: no such session or file. */
-must_check int client_send_text(struct client *client, unsigned session, const struct client_send *how,
-	struct span text);
-must_check int client_send_file(struct client *client, unsigned session, const struct client_send *how,
-	const char *path);
-must_check int client_send_random(struct client *client, unsigned session, const struct client_send *how,
-	uint64_t octets);
+must_check int client_send_text(
+	struct client *client, unsigned session, const struct client_send *how, struct span text);
+must_check int client_send_file(
+	struct client *client, unsigned session, const struct client_send *how, const char *path);
+must_check int client_send_random(
+	struct client *client, unsigned session, const struct client_send *how, uint64_t octets);
 must_check int client_send_composing(struct client *client, unsigned session, bool active);
 
-enum client_state { CLIENT_STATE_NONE, CLIENT_STATE_INVITED, CLIENT_STATE_INVITING, CLIENT_STATE_ESTABLISHED,
-	CLIENT_STATE_BOUND, CLIENT_STATE_LEAVING };
+enum client_state {
+	CLIENT_STATE_NONE,
+	CLIENT_STATE_INVITED,
+	CLIENT_STATE_INVITING,
+	CLIENT_STATE_ESTABLISHED,
+	CLIENT_STATE_BOUND,
+	CLIENT_STATE_LEAVING
+};
 struct client_session_view {
 	unsigned number;
 	enum client_state state;

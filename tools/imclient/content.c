@@ -16,7 +16,8 @@ enum content_kind { CONTENT_TEXT, CONTENT_FILE, CONTENT_RANDOM };
 struct content {
 	enum content_kind kind;
 	uint64_t octets, seed;
-	uint64_t hashed; /* octets that the digest has seen: reading may go back, the digest does not */
+	uint64_t
+		hashed; /* octets that the digest has seen: reading may go back, the digest does not */
 	struct digest *digest;
 	int fd;
 	char *text;

@@ -13,7 +13,7 @@
 #define CONTENT_SHA256_TEXT 65 /* hexadecimal digits and zero */
 
 struct digest;
-struct digest *digest_new(void); /* NULL: no memory */
+struct digest *digest_new(void);         /* NULL: no memory */
 void digest_free(struct digest *digest); /* NULL is allowed */
 void digest_update(struct digest *digest, struct span octets);
 void digest_text(struct digest *digest, char out[CONTENT_SHA256_TEXT]); /* of all so far; once */

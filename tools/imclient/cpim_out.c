@@ -17,11 +17,12 @@ char *cpim_head_write(const char *from, const char *to, time_t when, const char 
 	char stamp[32], *out;
 	struct tm utc;
 
-	if (!is_plain(from) || !is_plain(to) || !is_plain(content_type) || gmtime_r(&when, &utc) == NULL)
+	if (!is_plain(from) || !is_plain(to) || !is_plain(content_type) ||
+		gmtime_r(&when, &utc) == NULL)
 		return NULL;
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &utc);
-	if (asprintf(&out, "From: <%s>\r\nTo: <%s>\r\nDateTime: %s\r\n\r\nContent-Type: %s\r\n\r\n", from, to,
-			stamp, content_type) < 0)
+	if (asprintf(&out, "From: <%s>\r\nTo: <%s>\r\nDateTime: %s\r\n\r\nContent-Type: %s\r\n\r\n",
+		    from, to, stamp, content_type) < 0)
 		return NULL;
 	return out;
 }
@@ -31,10 +32,10 @@ char *is_composing_write(bool active)
 	char *out;
 
 	if (asprintf(&out,
-			"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-			"<isComposing xmlns=\"urn:ietf:params:xml:ns:im-iscomposing\"><state>%s</state>"
-			"<contenttype>text/plain</contenttype></isComposing>\n",
-			active ? "active" : "idle") < 0)
+		    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+		    "<isComposing xmlns=\"urn:ietf:params:xml:ns:im-iscomposing\"><state>%s</state>"
+		    "<contenttype>text/plain</contenttype></isComposing>\n",
+		    active ? "active" : "idle") < 0)
 		return NULL;
 	return out;
 }

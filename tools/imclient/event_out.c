@@ -157,7 +157,9 @@ static void people_write(FILE *out, const struct client_event *e)
 		put_why(out, e);
 		break;
 	case CLIENT_ESTABLISHED: break;
-	case CLIENT_BOUND: fputs("* connected: what you type is said; /leave ends it\n", out); break;
+	case CLIENT_BOUND:
+		fputs("* connected: what you type is said; /leave ends it\n", out);
+		break;
 	case CLIENT_QUEUED:
 		if (e->octets != CLIENT_NONE && e->octets > 1000) {
 			fputs("* sending ", out);
@@ -218,7 +220,9 @@ static void people_write(FILE *out, const struct client_event *e)
 		put_why(out, e);
 		break;
 	case CLIENT_ENDED:
-		fputs(e->by != NULL && strcmp(e->by, "us") == 0 ? "* you left" : "* the session is over", out);
+		fputs(e->by != NULL && strcmp(e->by, "us") == 0 ? "* you left"
+								: "* the session is over",
+			out);
 		put_why(out, e);
 		break;
 	case CLIENT_ERROR:

@@ -54,7 +54,7 @@ struct incoming {
 	uint64_t octets; /* of content */
 	char *shown;     /* its first octets, when it may be shown */
 	size_t shown_len;
-	int fd;          /* stored here; -1: not (yet) */
+	int fd; /* stored here; -1: not (yet) */
 	char *file;
 	bool store_failed;
 };
@@ -64,8 +64,8 @@ static void tell(const struct im_session *s, struct client_event *event)
 	if (s->freeing)
 		return;
 	event->session = s->number;
-	if (event->octets == 0 && event->type != CLIENT_MESSAGE && event->type != CLIENT_QUEUED
-			&& event->type != CLIENT_SENT)
+	if (event->octets == 0 && event->type != CLIENT_MESSAGE && event->type != CLIENT_QUEUED &&
+		event->type != CLIENT_SENT)
 		event->octets = CLIENT_NONE;
 	s->account->event(s->account->arg, event);
 }
@@ -134,7 +134,8 @@ static void store(struct im_session *s, struct incoming *in, struct span octets)
 	if (in->fd < 0 && !in->store_failed) {
 		store_open(s, in);
 		if (in->fd >= 0 && in->shown_len > 0)
-			in->store_failed = write(in->fd, in->shown, in->shown_len) != (ssize_t)in->shown_len;
+			in->store_failed =
+				write(in->fd, in->shown, in->shown_len) != (ssize_t)in->shown_len;
 	}
 	while (octets.len > 0 && !in->store_failed) {
 		ssize_t n = write(in->fd, octets.at, octets.len);
@@ -150,8 +151,9 @@ static void store(struct im_session *s, struct incoming *in, struct span octets)
 
 static void content_in(struct im_session *s, struct incoming *in, struct span octets)
 {
-	size_t limit = in->is_composing ? COMPOSING_OCTETS
-		: s->account->options.show_octets ? s->account->options.show_octets : SHOW_OCTETS;
+	size_t limit = in->is_composing                  ? COMPOSING_OCTETS
+		       : s->account->options.show_octets ? s->account->options.show_octets
+							 : SHOW_OCTETS;
 
 	digest_update(in->digest, octets);
 	if ((in->is_text || in->is_composing) && in->octets + octets.len <= limit) {
@@ -227,7 +229,9 @@ static void on_end(void *arg, struct msrp_in *message, enum msrp_in_end how)
 {
 	struct im_session *s = arg;
 	struct incoming *in = message->user;
-	struct client_event event = { .id = message->id, .from = in->from, .to = in->to, .type_text = in->type };
+	struct client_event event = {
+		.id = message->id, .from = in->from, .to = in->to, .type_text = in->type
+	};
 	char sha256[CONTENT_SHA256_TEXT];
 
 	event.octets = in->octets;
@@ -241,9 +245,10 @@ static void on_end(void *arg, struct msrp_in *message, enum msrp_in_end how)
 			digest_text(in->digest, sha256);
 			event.sha256 = sha256;
 			if (in->is_text)
-				event.text = span_make(in->shown_len ? in->shown : "", in->shown_len);
-			if (in->octets > 0 && s->account->options.save_dir != NULL && !in->is_text
-					&& in->fd < 0 && !in->store_failed)
+				event.text =
+					span_make(in->shown_len ? in->shown : "", in->shown_len);
+			if (in->octets > 0 && s->account->options.save_dir != NULL &&
+				!in->is_text && in->fd < 0 && !in->store_failed)
 				store_open(s, in);
 			event.file = in->store_failed ? NULL : in->file;
 			if (in->store_failed)
@@ -263,7 +268,8 @@ static void on_outcome(void *arg, void *send_arg, const struct msrp_outcome *out
 {
 	struct im_session *s = arg;
 	struct outgoing *out = send_arg;
-	struct client_event event = { .id = outcome->message_id, .octets = content_octets(out->content) };
+	struct client_event event = { .id = outcome->message_id,
+		.octets = content_octets(out->content) };
 	char sha256[CONTENT_SHA256_TEXT];
 
 	s->unsettled--;
@@ -277,7 +283,9 @@ static void on_outcome(void *arg, void *send_arg, const struct msrp_outcome *out
 			event.type = CLIENT_SEND_FAILED;
 			event.status = outcome->status;
 			event.reason = outcome->status == 408 ? "no answer"
-				: outcome->status == 0 ? "the session ended before it was answered" : "refused";
+				       : outcome->status == 0
+					       ? "the session ended before it was answered"
+					       : "refused";
 		}
 		tell(s, &event);
 	}
@@ -338,12 +346,15 @@ static int outgoing_read(void *arg, uint64_t offset, char *to, size_t len)
 	return content_read(((struct outgoing *)arg)->content, offset, to, len);
 }
 
-int im_session_send(struct im_session *s, const struct client_send *how, struct content *content, bool quiet)
+int im_session_send(
+	struct im_session *s, const struct client_send *how, struct content *content, bool quiet)
 {
 	struct outgoing *out = calloc(1, sizeof(*out));
 	const char *to = how->to != NULL ? how->to : s->room != NULL ? s->room : s->peer;
 	char id[MSRP_MESSAGE_ID_MAX], *head = NULL;
-	struct client_event event = { .type = CLIENT_QUEUED, .id = id, .to = to, .type_text = how->content_type };
+	struct client_event event = {
+		.type = CLIENT_QUEUED, .id = id, .to = to, .type_text = how->content_type
+	};
 	struct msrp_send send = {
 		.content_type = SPAN_LITERAL("message/cpim"),
 		.body_octets = content_octets(content),
@@ -405,24 +416,35 @@ static char *local_sdp(struct im_session *s, const struct sdp_media *answer_to)
 	return sdp_write(&local, answer_to);
 }
 
-/* Sofia has already split a multipart body; otherwise the body is there as it came. */
-static struct span find_sdp(sip_t const *sip)
+/* The application/sdp of a body, alone or in a multipart. Empty: there is none. */
+static struct span find_sdp(su_home_t *home, sip_t const *sip)
 {
-	for (msg_multipart_t *part = sip->sip_multipart; part != NULL; part = part->mp_next) {
-		if (part->mp_content_type != NULL && part->mp_payload != NULL
-				&& strcasecmp(part->mp_content_type->c_type, "application/sdp") == 0)
-			return span_make(part->mp_payload->pl_data, part->mp_payload->pl_len);
+	struct multipart_part parts[MULTIPART_PARTS_MAX];
+	struct span found = { "", 0 };
+	char *type;
+	int count;
+
+	if (sip->sip_payload == NULL || sip->sip_content_type == NULL)
+		return found;
+	type = sip_header_as_string(home, (sip_header_t *)sip->sip_content_type);
+	if (type == NULL)
+		return found;
+	count = multipart_parse(span_of(type),
+		span_make(sip->sip_payload->pl_data, sip->sip_payload->pl_len), parts);
+	for (int i = 0; i < count; i++) {
+		if (span_eq_nocase(parts[i].type, SPAN_LITERAL("application/sdp"))) {
+			found = parts[i].body; /* in the payload, not in `type` */
+			break;
+		}
 	}
-	if (sip->sip_payload != NULL && sip->sip_content_type != NULL
-			&& strcasecmp(sip->sip_content_type->c_type, "application/sdp") == 0)
-		return span_make(sip->sip_payload->pl_data, sip->sip_payload->pl_len);
-	return span_make("", 0);
+	su_free(home, type);
+	return found;
 }
 
 static int remote_take(struct im_session *s, sip_t const *sip, const char **why)
 {
 	struct sdp_media media;
-	struct span body = find_sdp(sip);
+	struct span body = find_sdp(s->account->home, sip);
 	int result;
 
 	*why = "no SDP in it";
@@ -501,11 +523,15 @@ void im_session_free(struct im_session *s)
 }
 
 /* The last word about a session: once. */
-static void tell_end(struct im_session *s, enum client_event_type type, unsigned status, const char *reason,
-	const char *warning)
+static void tell_end(struct im_session *s, enum client_event_type type, unsigned status,
+	const char *reason, const char *warning)
 {
 	struct client_event event = {
-		.type = type, .status = status, .reason = reason, .warning = warning, .peer = s->peer,
+		.type = type,
+		.status = status,
+		.reason = reason,
+		.warning = warning,
+		.peer = s->peer,
 	};
 
 	if (s->told)
@@ -524,7 +550,11 @@ static void tell_end(struct im_session *s, enum client_event_type type, unsigned
 static void established(struct im_session *s)
 {
 	struct client_event event = {
-		.type = CLIENT_ESTABLISHED, .peer = s->peer, .room = s->room, .has_focus = true, .focus = s->focus,
+		.type = CLIENT_ESTABLISHED,
+		.peer = s->peer,
+		.room = s->room,
+		.has_focus = true,
+		.focus = s->focus,
 	};
 	enum sdp_setup ours = s->outgoing ? SDP_SETUP_ACTPASS : sdp_setup_answer(s->remote.setup);
 	bool active = sdp_setup_we_connect(ours, s->remote.setup, s->outgoing);
@@ -535,13 +565,13 @@ static void established(struct im_session *s)
 	result = msrp_session_start(s->msrp, active, span_of(s->remote.path));
 	if (result < 0)
 		on_lost(s, result == -EPROTO ? "the peer wants TLS, which is not spoken here"
-			: "the peer's path cannot be used");
+					     : "the peer's path cannot be used");
 	else if (msrp_session_is_bound(s->msrp))
 		on_bound(s);
 }
 
-static int send_invite(struct im_session *s, const char *target, const char *const *uris, unsigned count,
-	const char *subject)
+static int send_invite(struct im_session *s, const char *target, const char *const *uris,
+	unsigned count, const char *subject)
 {
 	struct multipart_part parts[2] = { 0 };
 	char type[128] = "application/sdp", *sdp, *list = NULL, *body = NULL, *preferred = NULL;
@@ -559,9 +589,12 @@ static int send_invite(struct im_session *s, const char *target, const char *con
 		list = resource_list_write(uris, count);
 		if (list == NULL)
 			goto undo;
-		parts[0] = (struct multipart_part){ .type = SPAN_LITERAL("application/sdp"), .body = span_of(sdp) };
-		parts[1] = (struct multipart_part){ .type = SPAN_LITERAL("application/resource-lists+xml"),
-			.disposition = SPAN_LITERAL("recipient-list"), .body = span_of(list) };
+		parts[0] = (struct multipart_part){ .type = SPAN_LITERAL("application/sdp"),
+			.body = span_of(sdp) };
+		parts[1] = (struct multipart_part){ .type = SPAN_LITERAL(
+							    "application/resource-lists+xml"),
+			.disposition = SPAN_LITERAL("recipient-list"),
+			.body = span_of(list) };
 		body = multipart_write(parts, 2, type, &len);
 		if (body == NULL)
 			goto undo;
@@ -570,8 +603,8 @@ static int send_invite(struct im_session *s, const char *target, const char *con
 		SIPTAG_FROM_STR(s->account->from), TAG_END());
 	if (s->nh == NULL)
 		goto undo;
-	nua_invite(s->nh, SIPTAG_CONTACT_STR(s->account->contact), SIPTAG_ACCEPT_CONTACT_STR(accept_contact),
-		SIPTAG_HEADER_STR(preferred),
+	nua_invite(s->nh, SIPTAG_CONTACT_STR(s->account->contact),
+		SIPTAG_ACCEPT_CONTACT_STR(accept_contact), SIPTAG_HEADER_STR(preferred),
 		TAG_IF(count > 0, SIPTAG_REQUIRE_STR("recipient-list-invite")),
 		TAG_IF(subject != NULL, SIPTAG_SUBJECT_STR(subject)), SIPTAG_CONTENT_TYPE_STR(type),
 		SIPTAG_PAYLOAD_STR(body != NULL ? body : sdp), TAG_END());
@@ -586,8 +619,8 @@ undo:
 	return result;
 }
 
-int im_session_invite(struct im_account *account, const char *const *uris, unsigned count, bool as_conference,
-	const char *subject)
+int im_session_invite(struct im_account *account, const char *const *uris, unsigned count,
+	bool as_conference, const char *subject)
 {
 	const char *target = as_conference ? account->factory : uris[0];
 	struct client_event event = { .type = CLIENT_INVITING };
@@ -602,7 +635,7 @@ int im_session_invite(struct im_account *account, const char *const *uris, unsig
 	s->state = CLIENT_STATE_INVITING;
 	s->peer = strdup(target);
 	result = s->peer == NULL ? -ENOBUFS
-		: send_invite(s, target, uris, as_conference ? count : 0, subject);
+				 : send_invite(s, target, uris, as_conference ? count : 0, subject);
 	if (result < 0) {
 		im_session_free(s);
 		return result;
@@ -619,7 +652,8 @@ void im_session_invited(struct im_account *account, nua_handle_t *nh, sip_t cons
 	const char *why;
 	int result;
 
-	if (account->session_count >= CLIENT_SESSIONS_MAX || (s = session_new(account, false)) == NULL) {
+	if (account->session_count >= CLIENT_SESSIONS_MAX ||
+		(s = session_new(account, false)) == NULL) {
 		nua_respond(nh, SIP_486_BUSY_HERE, TAG_END());
 		return; /* nua ends the handle; client destroys it */
 	}
@@ -646,7 +680,8 @@ void im_session_invited(struct im_account *account, nua_handle_t *nh, sip_t cons
 	}
 	{
 		sip_p_asserted_identity_t const *asserted = sip_p_asserted_identity(sip);
-		char *inviter = asserted != NULL ? url_text(account->home, asserted->paid_url) : NULL;
+		char *inviter =
+			asserted != NULL ? url_text(account->home, asserted->paid_url) : NULL;
 
 		event.peer = s->peer;
 		event.from = inviter != NULL ? inviter : s->peer;
@@ -669,7 +704,8 @@ int im_session_accept(struct im_session *s)
 	if (s->local_sdp == NULL)
 		return -ENOBUFS;
 	nua_respond(s->nh, SIP_200_OK, SIPTAG_CONTACT_STR(s->account->contact),
-		SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(s->local_sdp), TAG_END());
+		SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(s->local_sdp),
+		TAG_END());
 	established(s);
 	return 0;
 }
@@ -704,7 +740,9 @@ int im_session_leave(struct im_session *s)
 
 static void on_invite_answer(struct im_session *s, int status, char const *phrase, sip_t const *sip)
 {
-	struct client_event event = { .type = CLIENT_RINGING, .status = (unsigned)status, .reason = phrase };
+	struct client_event event = {
+		.type = CLIENT_RINGING, .status = (unsigned)status, .reason = phrase
+	};
 	const char *why;
 
 	if (status < 200) {
@@ -733,7 +771,7 @@ static void on_invite_answer(struct im_session *s, int status, char const *phras
 static void on_reinvite(struct im_session *s, sip_t const *sip)
 {
 	struct sdp_media media;
-	struct span body = find_sdp(sip);
+	struct span body = find_sdp(s->account->home, sip);
 	const char *why;
 	bool same = true;
 
@@ -751,7 +789,8 @@ static void on_reinvite(struct im_session *s, sip_t const *sip)
 		return;
 	}
 	nua_respond(s->nh, SIP_200_OK, SIPTAG_CONTACT_STR(s->account->contact),
-		SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(s->local_sdp), TAG_END());
+		SIPTAG_CONTENT_TYPE_STR("application/sdp"), SIPTAG_PAYLOAD_STR(s->local_sdp),
+		TAG_END());
 }
 
 static void on_bye(struct im_session *s, sip_t const *sip)
@@ -768,7 +807,8 @@ static void on_bye(struct im_session *s, sip_t const *sip)
 		if (text != NULL && text[0] == '"') {
 			size_t len = strlen(text);
 
-			plain = strndup(text + 1, len > 1 && text[len - 1] == '"' ? len - 2 : len - 1);
+			plain = strndup(
+				text + 1, len > 1 && text[len - 1] == '"' ? len - 2 : len - 1);
 			text = plain;
 		}
 	}
@@ -776,8 +816,8 @@ static void on_bye(struct im_session *s, sip_t const *sip)
 	free(plain);
 }
 
-void im_session_event(struct im_session *s, nua_event_t event, int status, char const *phrase, sip_t const *sip,
-	tagi_t tags[])
+void im_session_event(struct im_session *s, nua_event_t event, int status, char const *phrase,
+	sip_t const *sip, tagi_t tags[])
 {
 	int state = -1;
 
@@ -794,7 +834,8 @@ void im_session_event(struct im_session *s, nua_event_t event, int status, char 
 		tl_gets(tags, NUTAG_CALLSTATE_REF(state), TAG_END());
 		if (state != nua_callstate_terminated)
 			break;
-		tell_end(s, CLIENT_ENDED, status >= 300 ? (unsigned)status : 0, status >= 300 ? phrase : NULL, NULL);
+		tell_end(s, CLIENT_ENDED, status >= 300 ? (unsigned)status : 0,
+			status >= 300 ? phrase : NULL, NULL);
 		im_session_free(s);
 		break;
 	default: break;

@@ -30,13 +30,13 @@ struct im_account {
 };
 
 /* -ENOBUFS; else the session's number. */
-must_check int im_session_invite(struct im_account *account, const char *const *uris, unsigned count,
-	bool as_conference, const char *subject);
+must_check int im_session_invite(struct im_account *account, const char *const *uris,
+	unsigned count, bool as_conference, const char *subject);
 /* An INVITE outside a dialog: answered with 180, or refused. */
 void im_session_invited(struct im_account *account, nua_handle_t *nh, sip_t const *sip);
 /* Any event of nua about this session's handle. */
-void im_session_event(struct im_session *s, nua_event_t event, int status, char const *phrase, sip_t const *sip,
-	tagi_t tags[]);
+void im_session_event(struct im_session *s, nua_event_t event, int status, char const *phrase,
+	sip_t const *sip, tagi_t tags[]);
 
 struct im_session *im_session_next(const struct im_session *s);
 enum client_state im_session_state(const struct im_session *s);
@@ -46,8 +46,8 @@ must_check int im_session_accept(struct im_session *s);
 must_check int im_session_reject(struct im_session *s, unsigned status);
 must_check int im_session_leave(struct im_session *s);
 /* Takes the content, also on failure. quiet: no events (is-composing). */
-must_check int im_session_send(struct im_session *s, const struct client_send *how, struct content *content,
-	bool quiet);
+must_check int im_session_send(
+	struct im_session *s, const struct client_send *how, struct content *content, bool quiet);
 /* Without waiting for anything: at the end of the client. */
 void im_session_free(struct im_session *s);
 #endif

@@ -20,12 +20,12 @@ struct line {
 	bool input_polled; /* a plain file: epoll cannot watch it */
 	bool input_ended, quitting, paused, overlong;
 	struct loop_timer poll, wait_timer, drain_timer;
-	char *text;        /* read, not yet done */
+	char *text; /* read, not yet done */
 	size_t len;
 	bool report;
-	unsigned session;  /* the chosen one; 0: the newest */
+	unsigned session; /* the chosen one; 0: the newest */
 	unsigned failures;
-	int waiting;       /* for this event; -1: none */
+	int waiting; /* for this event; -1: none */
 	bool sleeping;
 	unsigned seen[CLIENT_EVENT_COUNT]; /* not yet waited for */
 };
@@ -47,7 +47,9 @@ static double clock_now(const struct line *l)
 
 static void fail(struct line *l, const char *reason)
 {
-	struct client_event event = { .type = CLIENT_ERROR, .reason = reason, .octets = CLIENT_NONE };
+	struct client_event event = {
+		.type = CLIENT_ERROR, .reason = reason, .octets = CLIENT_NONE
+	};
 
 	l->failures++;
 	event_write(l->options->output, l->options->form, &event, clock_now(l));
@@ -121,7 +123,8 @@ static char *complete_uri(const struct line *l, const char *text)
 
 	if (strchr(text, ':') != NULL)
 		return strdup(text);
-	if (asprintf(&out, strchr(text, '@') != NULL ? "sip:%s" : "sip:%s@%.*s", text, SPAN_ARG(host)) < 0)
+	if (asprintf(&out, strchr(text, '@') != NULL ? "sip:%s" : "sip:%s@%.*s", text,
+		    SPAN_ARG(host)) < 0)
 		return NULL;
 	return out;
 }
@@ -137,7 +140,8 @@ static int invite(struct line *l, char **words, unsigned count, bool as_conferen
 			result = -ENOBUFS;
 	}
 	if (result == 0)
-		result = client_invite(l->client, (const char *const *)uris, count, as_conference, NULL);
+		result = client_invite(
+			l->client, (const char *const *)uris, count, as_conference, NULL);
 	for (unsigned i = 0; i < count; i++)
 		free(uris[i]);
 	l->session = 0;
@@ -160,7 +164,8 @@ static int number_of(const char *text, uint64_t most, uint64_t *out)
 
 	errno = 0;
 	*out = strtoull(text, &end, 10);
-	return *text < '0' || *text > '9' || *end != '\0' || errno != 0 || *out > most ? -EINVAL : 0;
+	return *text < '0' || *text > '9' || *end != '\0' || errno != 0 || *out > most ? -EINVAL
+										       : 0;
 }
 
 static int run_accept(struct line *l, char *rest, char **words, unsigned count)
@@ -225,7 +230,9 @@ static int run_to(struct line *l, char *rest, char **words, unsigned count)
 	rest[name] = '\0';
 	uri = complete_uri(l, rest);
 	private = how(l, uri, "text/plain;charset=utf-8");
-	result = uri == NULL ? -ENOBUFS : client_send_text(l->client, l->session, &private, span_of(rest + name + 1));
+	result = uri == NULL ? -ENOBUFS
+			     : client_send_text(
+				       l->client, l->session, &private, span_of(rest + name + 1));
 	free(uri);
 	return result;
 }
@@ -267,12 +274,14 @@ static int run_report(struct line *l, char *rest, char **words, unsigned count)
 
 static int run_who(struct line *l, char *rest, char **words, unsigned count)
 {
-	static const char *const states[] = { "none", "invited", "inviting", "established", "bound", "leaving" };
+	static const char *const states[] = { "none", "invited", "inviting", "established", "bound",
+		"leaving" };
 	struct client_session_view view;
 	unsigned n;
 
 	for (n = 0; client_session_view(l->client, n, &view); n++)
-		fprintf(l->options->output, l->options->form == EVENT_JSON
+		fprintf(l->options->output,
+			l->options->form == EVENT_JSON
 				? "{\"event\":\"session\",\"session\":%u,\"state\":\"%s\",\"unsettled\":%u}\n"
 				: "session session=%u state=%s unsettled=%u\n",
 			view.number, states[view.state], view.unsettled);
@@ -329,23 +338,30 @@ static int run_quit(struct line *l, char *rest, char **words, unsigned count)
 
 static const struct command commands[] = {
 	{ "help", "", "this list", false, run_help },
-	{ "register", "", "registers again (done at the start, unless --no-register)", false, run_register },
+	{ "register", "", "registers again (done at the start, unless --no-register)", false,
+		run_register },
 	{ "unregister", "", "takes the registration back", false, run_unregister },
-	{ "invite", "URI [URI...]", "invites one; several: an ad-hoc conference. bob is sip:bob@<own domain>", false,
+	{ "invite", "URI [URI...]",
+		"invites one; several: an ad-hoc conference. bob is sip:bob@<own domain>", false,
 		run_invite },
-	{ "conference", "URI [URI...]", "an ad-hoc conference, also with one", false, run_conference },
+	{ "conference", "URI [URI...]", "an ad-hoc conference, also with one", false,
+		run_conference },
 	{ "accept", "[SESSION]", "accepts the invitation", false, run_accept },
 	{ "reject", "[STATUS]", "refuses it, with 486 or another status", false, run_reject },
 	{ "say", "TEXT", "sends a text", true, run_say },
 	{ "to", "URI TEXT", "sends a private text to one member", true, run_to },
 	{ "send", "FILE", "sends a file", true, run_send },
-	{ "send-random", "OCTETS", "sends test data; the event has its SHA-256", true, run_send_random },
+	{ "send-random", "OCTETS", "sends test data; the event has its SHA-256", true,
+		run_send_random },
 	{ "composing", "[on|off]", "says that you are writing, or not", true, run_composing },
-	{ "report", "on|off", "asks a REPORT with Distribution-Count for each message", false, run_report },
+	{ "report", "on|off", "asks a REPORT with Distribution-Count for each message", false,
+		run_report },
 	{ "leave", "[SESSION]", "ends the session, or cancels the INVITE", false, run_leave },
-	{ "session", "[SESSION]", "what follows is about that session; without number: the newest", false, run_session },
+	{ "session", "[SESSION]", "what follows is about that session; without number: the newest",
+		false, run_session },
 	{ "who", "", "lists the sessions", false, run_who },
-	{ "wait", "EVENT [SECONDS]", "goes on when that event came (each counts once); 30 s", false, run_wait },
+	{ "wait", "EVENT [SECONDS]", "goes on when that event came (each counts once); 30 s", false,
+		run_wait },
 	{ "sleep", "SECONDS", "goes on later", false, run_sleep },
 	{ "quit", "", "leaves everything, unregisters, ends", false, run_quit },
 };
@@ -353,7 +369,8 @@ static const struct command commands[] = {
 void line_help(FILE *out)
 {
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		fprintf(out, "  %-11s %-16s %s\n", commands[i].name, commands[i].arguments, commands[i].text);
+		fprintf(out, "  %-11s %-16s %s\n", commands[i].name, commands[i].arguments,
+			commands[i].text);
 }
 
 static const struct command *command_find(struct span name)
@@ -423,15 +440,16 @@ static bool command_run(struct line *l, char *text)
 	if (command->run == run_say || command->run == run_to || command->run == run_send) {
 		result = *rest == '\0' ? -EINVAL : command->run(l, rest, words, 0);
 	} else {
-		for (char *save, *word = strtok_r(rest, " \t", &save); word != NULL && count < WORDS_MAX;
-			word = strtok_r(NULL, " \t", &save))
+		for (char *save, *word = strtok_r(rest, " \t", &save);
+			word != NULL && count < WORDS_MAX; word = strtok_r(NULL, " \t", &save))
 			words[count++] = word;
 		result = command->run(l, rest, words, count);
 	}
 	if (result < 0)
-		fail(l, result == -EINVAL ? "the arguments are not right; help lists them"
+		fail(l, result == -EINVAL   ? "the arguments are not right; help lists them"
 			: result == -ENOENT ? "there is no such session or file"
-			: result == -EPROTO ? "not possible in this state of the session" : result_text(result));
+			: result == -EPROTO ? "not possible in this state of the session"
+					    : result_text(result));
 	return true;
 }
 
@@ -463,7 +481,8 @@ static bool is_drained(const struct line *l)
 	struct client_session_view view;
 
 	for (unsigned n = 0; client_session_view(l->client, n, &view); n++)
-		if (view.state == CLIENT_STATE_INVITING || (view.state != CLIENT_STATE_LEAVING && view.unsettled > 0))
+		if (view.state == CLIENT_STATE_INVITING ||
+			(view.state != CLIENT_STATE_LEAVING && view.unsettled > 0))
 			return false;
 	return true;
 }
@@ -497,7 +516,8 @@ static void line_advance(struct line *l)
 		l->overlong = true;
 		l->len = 0;
 	}
-	if (l->input_ended && !l->quitting && may_go_on(l) && memchr(l->text, '\n', l->len) == NULL) {
+	if (l->input_ended && !l->quitting && may_go_on(l) &&
+		memchr(l->text, '\n', l->len) == NULL) {
 		if (is_drained(l))
 			l->quitting = true;
 		else if (l->drain_timer.due_ms == 0)
@@ -603,8 +623,9 @@ int line_run(const struct line_options *options)
 	result = client_new(&l.client, l.root, l.loop, &options->client, on_event, &l);
 	if (result < 0) {
 		fprintf(stderr, "plenum-im: %s\n",
-			result == -EEXIST ? "the port is in use" : result == -EINVAL ? "--user, --proxy or --listen is not usable"
-				: result_text(result));
+			result == -EEXIST   ? "the port is in use"
+			: result == -EINVAL ? "--user, --proxy or --listen is not usable"
+					    : result_text(result));
 		goto undo;
 	}
 	stopped = &l;

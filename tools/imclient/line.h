@@ -16,10 +16,10 @@
 struct line_options {
 	struct client_options client;
 	enum event_form form;
-	bool clock;         /* t= on every event: seconds of the monotonic clock */
+	bool clock; /* t= on every event: seconds of the monotonic clock */
 	bool auto_accept;
 	bool no_register;
-	int input;          /* descriptor; -1: none */
+	int input; /* descriptor; -1: none */
 	FILE *output;
 	const char *script; /* commands done before the input; NULL: none */
 };

@@ -28,8 +28,8 @@ int loop_new(struct loop **out)
 		return -ENOBUFS;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (loop->epoll_fd < 0 || loop->timer_fd < 0
-			|| epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->timer_fd, &event) < 0) {
+	if (loop->epoll_fd < 0 || loop->timer_fd < 0 ||
+		epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, loop->timer_fd, &event) < 0) {
 		loop_free(loop);
 		return -ENOBUFS;
 	}
@@ -57,8 +57,8 @@ int loop_watch_set(struct loop *loop, struct loop_watch *watch, uint32_t events)
 {
 	struct epoll_event event = { .events = events, .data.ptr = watch };
 
-	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event) < 0
-			&& epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, watch->fd, &event) < 0)
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &event) < 0 &&
+		epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, watch->fd, &event) < 0)
 		return -EINVAL;
 	watch->events = events;
 	return 0;
@@ -79,7 +79,8 @@ static void arm(struct loop *loop)
 		uint64_t due = loop->timers->due_ms;
 
 		when.it_value.tv_sec = (time_t)(due / 1000);
-		when.it_value.tv_nsec = (long)(due % 1000) * 1000000 + 1; /* all zero would disarm */
+		when.it_value.tv_nsec =
+			(long)(due % 1000) * 1000000 + 1; /* all zero would disarm */
 	}
 	timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }

@@ -37,9 +37,11 @@ uint64_t loop_now_ms(void); /* monotonic */
 
 /* Adds, changes, or with events 0 only silences. -EINVAL: a descriptor that epoll cannot watch (a plain file). */
 must_check int loop_watch_set(struct loop *loop, struct loop_watch *watch, uint32_t events);
-void loop_watch_remove(struct loop *loop, struct loop_watch *watch); /* the caller closes the descriptor */
+void loop_watch_remove(
+	struct loop *loop, struct loop_watch *watch); /* the caller closes the descriptor */
 
-void loop_timer_start(struct loop *loop, struct loop_timer *timer, uint64_t delay_ms); /* again: moves it */
+void loop_timer_start(
+	struct loop *loop, struct loop_timer *timer, uint64_t delay_ms); /* again: moves it */
 void loop_timer_stop(struct loop *loop, struct loop_timer *timer);
 
 /* Waits at most wait_ms for something to do and does it. Returns how many callbacks ran. */

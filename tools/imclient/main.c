@@ -30,9 +30,23 @@ static const char usage[] =
 	"\n"
 	"Commands, one a line (at a terminal with / in front; other lines are said):\n";
 
-enum { OPTION_USER = 256, OPTION_NAME, OPTION_PROXY, OPTION_LISTEN, OPTION_MSRP_PORT, OPTION_FACTORY, OPTION_JSON,
-	OPTION_TEXT, OPTION_CLOCK, OPTION_ACCEPT, OPTION_NO_REGISTER, OPTION_SAVE, OPTION_MAX, OPTION_CHUNK,
-	OPTION_TIMEOUT };
+enum {
+	OPTION_USER = 256,
+	OPTION_NAME,
+	OPTION_PROXY,
+	OPTION_LISTEN,
+	OPTION_MSRP_PORT,
+	OPTION_FACTORY,
+	OPTION_JSON,
+	OPTION_TEXT,
+	OPTION_CLOCK,
+	OPTION_ACCEPT,
+	OPTION_NO_REGISTER,
+	OPTION_SAVE,
+	OPTION_MAX,
+	OPTION_CHUNK,
+	OPTION_TIMEOUT
+};
 
 static const struct option long_options[] = {
 	{ "user", required_argument, NULL, OPTION_USER },
@@ -96,7 +110,11 @@ static char *user_of(const char *name)
 {
 	char *out;
 
-	if (asprintf(&out, strchr(name, ':') ? "%s" : strchr(name, '@') ? "sip:%s" : "sip:%s@example.com", name) < 0)
+	if (asprintf(&out,
+		    strchr(name, ':')   ? "%s"
+		    : strchr(name, '@') ? "sip:%s"
+					: "sip:%s@example.com",
+		    name) < 0)
 		exit(1);
 	return out;
 }
@@ -104,7 +122,9 @@ static char *user_of(const char *name)
 int main(int argc, char **argv)
 {
 	struct line_options options = {
-		.client = { .proxy = "sip:127.0.0.1:5060;transport=tcp", .host = "127.0.0.1", .max_message = 104857600 },
+		.client = { .proxy = "sip:127.0.0.1:5060;transport=tcp",
+			.host = "127.0.0.1",
+			.max_message = 104857600 },
 		.form = isatty(STDOUT_FILENO) ? EVENT_PEOPLE : EVENT_TEXT,
 		.input = STDIN_FILENO,
 		.output = stdout,
@@ -122,7 +142,9 @@ int main(int argc, char **argv)
 		case OPTION_NAME: options.client.display_name = optarg; break;
 		case OPTION_PROXY: options.client.proxy = optarg; break;
 		case OPTION_LISTEN: listen_split(optarg, &options.client); break;
-		case OPTION_MSRP_PORT: options.client.msrp_port = (uint16_t)number("msrp-port", optarg, 65535); break;
+		case OPTION_MSRP_PORT:
+			options.client.msrp_port = (uint16_t)number("msrp-port", optarg, 65535);
+			break;
 		case OPTION_FACTORY: options.client.factory = optarg; break;
 		case OPTION_JSON: options.form = EVENT_JSON; break;
 		case OPTION_TEXT: options.form = EVENT_TEXT; break;
@@ -130,10 +152,15 @@ int main(int argc, char **argv)
 		case OPTION_ACCEPT: options.auto_accept = true; break;
 		case OPTION_NO_REGISTER: options.no_register = true; break;
 		case OPTION_SAVE: options.client.save_dir = optarg; break;
-		case OPTION_MAX: options.client.max_message = number("max-message", optarg, UINT64_MAX / 2); break;
-		case OPTION_CHUNK: options.client.chunk_octets = number("chunk", optarg, UINT32_MAX); break;
+		case OPTION_MAX:
+			options.client.max_message = number("max-message", optarg, UINT64_MAX / 2);
+			break;
+		case OPTION_CHUNK:
+			options.client.chunk_octets = number("chunk", optarg, UINT32_MAX);
+			break;
 		case OPTION_TIMEOUT:
-			options.client.msrp_timeout_ms = (uint32_t)number("timeout", optarg, 86400) * 1000;
+			options.client.msrp_timeout_ms =
+				(uint32_t)number("timeout", optarg, 86400) * 1000;
 			break;
 		case 'h':
 			fputs(usage, stdout);
@@ -153,8 +180,9 @@ int main(int argc, char **argv)
 				return 2;
 			}
 		}
-		if (asprintf(&script, "%sinvite %s\nsay %s\n", options.no_register ? "" : "wait registered\n",
-				argv[optind + 1], argv[optind + 2]) < 0)
+		if (asprintf(&script, "%sinvite %s\nsay %s\n",
+			    options.no_register ? "" : "wait registered\n", argv[optind + 1],
+			    argv[optind + 2]) < 0)
 			return 1;
 		options.script = script;
 		options.input = -1;

@@ -18,10 +18,12 @@
 enum {
 	RX_OCTETS = 65536,  /* at least CHUNK_HEAD_MAX, so that every head fits */
 	TX_OCTETS = 131072, /* body and heads on their way to the socket */
-	TX_ENOUGH = 32768,  /* no more is put in while so much waits: answers should not stand behind megabytes */
+	TX_ENOUGH =
+		32768, /* no more is put in while so much waits: answers should not stand behind megabytes */
 	ANSWERS_MAX = 262144, /* answers and REPORTs; above half of it we do not read on */
-	SENT_LOW = 65536,   /* TCP_NOTSENT_LOWAT */
-	PEER_ID_MAX = 128,  /* a Message-ID longer than this is refused with 400; RFC 4975 9 allows 32 */
+	SENT_LOW = 65536,     /* TCP_NOTSENT_LOWAT */
+	PEER_ID_MAX =
+		128, /* a Message-ID longer than this is refused with 400; RFC 4975 9 allows 32 */
 	TID_OCTETS = 16,
 	SWEEP_MS = 250
 };
@@ -35,14 +37,14 @@ struct msg_out {
 	char *head; /* copied: content type, then CPIM headers */
 	size_t type_len, head_len;
 	struct msrp_send send;
-	uint64_t total;   /* head and body */
-	uint64_t sent;    /* octets written in chunks */
+	uint64_t total; /* head and body */
+	uint64_t sent;  /* octets written in chunks */
 	unsigned chunks;
 	unsigned unanswered; /* chunks whose answer is awaited */
-	unsigned failed;  /* != 0: status; settled as soon as the stack is clear */
-	bool binding;     /* the bodiless SEND */
-	bool reportable;  /* has its outcome; waits for a REPORT */
-	bool broken;      /* `read` could not */
+	unsigned failed;     /* != 0: status; settled as soon as the stack is clear */
+	bool binding;        /* the bodiless SEND */
+	bool reportable;     /* has its outcome; waits for a REPORT */
+	bool broken;         /* `read` could not */
 };
 
 /* A chunk of ours whose answer is awaited. */
@@ -77,7 +79,7 @@ struct msrp_session {
 	char session_id[33];
 	char *peer_path;
 	bool active, started, bound, over;
-	const char *lost_why;  /* set: `lost` is to be called when the stack is clear */
+	const char *lost_why; /* set: `lost` is to be called when the stack is clear */
 	uint64_t bind_due_ms;
 	uint64_t max_message;
 	struct msg_out *queue; /* not completely written, next to be served first */
@@ -95,25 +97,26 @@ struct conn {
 	struct conn *next;
 	struct msrp_endpoint *endpoint;
 	struct loop_watch watch;
-	bool accepted, connecting, dead, closing; /* closing: no session; written out, then closed */
-	unsigned busy;      /* frames on the stack that use it */
-	uint64_t due_ms;    /* to connect, to bind a session, or to flush; 0: none */
-	char peer[300];     /* host:port that we connected to */
+	bool accepted, connecting, dead,
+		closing; /* closing: no session; written out, then closed */
+	unsigned busy;   /* frames on the stack that use it */
+	uint64_t due_ms; /* to connect, to bind a session, or to flush; 0: none */
+	char peer[300];  /* host:port that we connected to */
 
 	struct chunk_in in;
 	char *rx;
 	size_t rx_len;
 	/* the chunk being received */
 	struct msrp_session *rx_session;
-	struct msg_in *rx_msg;      /* NULL: its body is discarded */
-	bool rx_answered;           /* nothing more is to be answered */
+	struct msg_in *rx_msg; /* NULL: its body is discarded */
+	bool rx_answered;      /* nothing more is to be answered */
 	bool rx_is_send, rx_report, rx_bodiless;
 	enum failure_report rx_failure;
 	uint64_t rx_start, rx_end, rx_octets;
 	char rx_id[PEER_ID_MAX + 1];
 	char rx_tid[CHUNK_TID_MAX];
 	size_t rx_tid_len;
-	char *rx_from;              /* From-Path, CHUNK_HEADER_MAX */
+	char *rx_from; /* From-Path, CHUNK_HEADER_MAX */
 	size_t rx_from_len, rx_from_first;
 
 	char *tx;
@@ -122,11 +125,12 @@ struct conn {
 	size_t answers_len, answers_size;
 	/* the chunk being sent */
 	struct msrp_session *tx_session, *tx_last; /* tx_last: served before, for fair turns */
-	struct msg_out *tx_msg;     /* NULL and tx_open: its message is gone, end it with '#' */
+	struct msg_out *tx_msg; /* NULL and tx_open: its message is gone, end it with '#' */
 	bool tx_open;
 	char tx_tid[TID_OCTETS];
 	uint64_t tx_octets;
-	char tx_tail[TID_OCTETS + 7]; /* last octets of the body, to see our end-line come up across pieces */
+	char tx_tail[TID_OCTETS +
+		     7]; /* last octets of the body, to see our end-line come up across pieces */
 	size_t tx_tail_len;
 };
 
@@ -168,7 +172,8 @@ static void random_ident(char *out, size_t octets)
 
 static uint64_t id_hash(const char *id)
 {
-	uint64_t hash = 14695981039346656037u; /* FNV-1a: forging one only hides the forger's own message */
+	uint64_t hash =
+		14695981039346656037u; /* FNV-1a: forging one only hides the forger's own message */
 
 	for (; *id != '\0'; id++)
 		hash = (hash ^ (unsigned char)*id) * 1099511628211u;
@@ -215,14 +220,16 @@ static void answer_request(struct conn *c, unsigned status, struct span own)
 		return;
 	c->rx_answered = true;
 	/* RFC 4975 7.1.2: "no" silences everything, "partial" the successes. */
-	if (c->rx_is_send && (c->rx_failure == FAILURE_REPORT_NO
-			|| (c->rx_failure == FAILURE_REPORT_PARTIAL && status == 200)))
+	if (c->rx_is_send && (c->rx_failure == FAILURE_REPORT_NO ||
+				     (c->rx_failure == FAILURE_REPORT_PARTIAL && status == 200)))
 		return;
-	answer_put(c, text, chunk_out_response(text, sizeof(text), span_make(c->rx_tid, c->rx_tid_len),
-		status, msrp_status_comment(status), span_make(c->rx_from, to_len), own));
+	answer_put(c, text,
+		chunk_out_response(text, sizeof(text), span_make(c->rx_tid, c->rx_tid_len), status,
+			msrp_status_comment(status), span_make(c->rx_from, to_len), own));
 }
 
-static void report_put(struct conn *c, const struct msrp_session *s, const char *id, uint64_t octets)
+static void report_put(
+	struct conn *c, const struct msrp_session *s, const char *id, uint64_t octets)
 {
 	char text[CHUNK_HEADER_MAX * 2 + CHUNK_OUT_HEAD_EXTRA], tid[TID_OCTETS];
 	struct chunk_out_report report = {
@@ -301,9 +308,10 @@ static void msg_out_settle(struct msrp_session *s, struct msg_out *m, unsigned s
 			s->ops->bound(s->arg);
 		} else if (status != 200 && s->lost_why == NULL) {
 			s->lost_why = status == 481 ? "the peer does not know the session (481)"
-				: status == 506 ? "the session is bound to another connection (506)"
-				: status == 408 ? "the peer did not answer the binding SEND"
-				: "the peer refused the binding SEND";
+				      : status == 506
+					      ? "the session is bound to another connection (506)"
+				      : status == 408 ? "the peer did not answer the binding SEND"
+						      : "the peer refused the binding SEND";
 		}
 		return;
 	}
@@ -350,7 +358,8 @@ static struct msg_in *msg_in_find(struct msrp_session *s, const char *id)
 	return NULL;
 }
 
-static void msg_in_close(struct msrp_session *s, struct msg_in *m, enum msrp_in_end how, unsigned status)
+static void msg_in_close(
+	struct msrp_session *s, struct msg_in *m, enum msrp_in_end how, unsigned status)
 {
 	for (struct msg_in **at = &s->open_in; *at != NULL; at = &(*at)->next) {
 		if (*at == m) {
@@ -450,7 +459,8 @@ static bool session_drop_open(struct msrp_session *s, unsigned status)
 		for (out = s->queue; out != NULL && out->binding; out = out->next)
 			;
 		if (out == NULL)
-			for (out = s->written; out != NULL && (out->reportable || out->binding); out = out->next)
+			for (out = s->written; out != NULL && (out->reportable || out->binding);
+				out = out->next)
 				;
 		if (out == NULL)
 			return true;
@@ -506,7 +516,8 @@ static bool session_may_send(const struct msrp_session *s, const struct msg_out 
 	if (!s->bound || s->txn_count >= MSRP_UNANSWERED_MAX)
 		return false;
 	/* Not more in turn than the other side keeps open: theirs may be limited as ours is. */
-	for (const struct msg_out *other = s->queue; m->sent == 0 && other != NULL; other = other->next)
+	for (const struct msg_out *other = s->queue; m->sent == 0 && other != NULL;
+		other = other->next)
 		begun += other->sent > 0;
 	return begun < MSRP_OPEN_IN_MAX / 2;
 }
@@ -520,7 +531,8 @@ static struct msg_out *session_next(const struct msrp_session *s)
 }
 
 /* The next session in turn on this connection that has something to send. */
-static struct msrp_session *conn_next_session(const struct conn *c, const struct msg_out *other_than)
+static struct msrp_session *conn_next_session(
+	const struct conn *c, const struct msg_out *other_than)
 {
 	struct msrp_session *first = NULL;
 	bool after = c->tx_last == NULL;
@@ -576,7 +588,8 @@ static void txn_free(struct msrp_session *s, struct txn *gone)
 static int msg_out_read(struct msg_out *m, uint64_t offset, char *to, size_t len)
 {
 	if (offset < m->head_len) {
-		size_t part = m->head_len - (size_t)offset < len ? m->head_len - (size_t)offset : len;
+		size_t part =
+			m->head_len - (size_t)offset < len ? m->head_len - (size_t)offset : len;
 
 		memcpy(to, m->head + m->type_len + offset, part);
 		to += part;
@@ -630,8 +643,9 @@ static void chunk_close(struct conn *c, char flag)
 	struct msg_out *m = c->tx_msg;
 	char text[64];
 
-	tx_put(c, text, chunk_out_end(text, sizeof(text), span_make(c->tx_tid, TID_OCTETS), flag,
-		m != NULL && m->binding));
+	tx_put(c, text,
+		chunk_out_end(text, sizeof(text), span_make(c->tx_tid, TID_OCTETS), flag,
+			m != NULL && m->binding));
 	c->tx_open = false;
 	c->tx_msg = NULL;
 	c->tx_session = NULL;
@@ -739,8 +753,8 @@ static void chunk_body(struct conn *c)
 
 	if (most != 0 && c->tx_octets + want > most)
 		want = (size_t)(most - c->tx_octets);
-	if (c->answers_len > 0 && c->tx_octets < MSRP_INTERRUPT_OCTETS
-			&& want > MSRP_INTERRUPT_OCTETS - c->tx_octets)
+	if (c->answers_len > 0 && c->tx_octets < MSRP_INTERRUPT_OCTETS &&
+		want > MSRP_INTERRUPT_OCTETS - c->tx_octets)
 		want = (size_t)(MSRP_INTERRUPT_OCTETS - c->tx_octets);
 	if (msg_out_read(m, m->sent, to, want) < 0) {
 		m->failed = 408;
@@ -772,10 +786,9 @@ static void conn_fill(struct conn *c)
 			continue;
 		}
 		/* RFC 4975 7.1.1: pending answers interrupt; other messages take turns. */
-		if (c->tx_open && c->tx_octets >= MSRP_INTERRUPT_OCTETS
-				&& (c->answers_len > 0
-					|| (c->tx_octets >= MSRP_QUANTUM_OCTETS
-						&& conn_next_session(c, c->tx_msg) != NULL))) {
+		if (c->tx_open && c->tx_octets >= MSRP_INTERRUPT_OCTETS &&
+			(c->answers_len > 0 || (c->tx_octets >= MSRP_QUANTUM_OCTETS &&
+						       conn_next_session(c, c->tx_msg) != NULL))) {
 			chunk_close(c, '+');
 			continue;
 		}
@@ -845,7 +858,8 @@ static void rx_begin(struct conn *c, const struct chunk *chunk)
 	if (c->rx_from_len > 0)
 		memcpy(c->rx_from, chunk->from_path.at, c->rx_from_len);
 	c->rx_from_first = 0;
-	if (c->rx_from_len > 0 && msrp_path_parse(span_make(c->rx_from, c->rx_from_len), &from) == 0)
+	if (c->rx_from_len > 0 &&
+		msrp_path_parse(span_make(c->rx_from, c->rx_from_len), &from) == 0)
 		c->rx_from_first = from.first.len;
 }
 
@@ -856,8 +870,8 @@ static struct msrp_session *rx_bind(struct conn *c, const struct chunk *chunk)
 	struct msrp_uri uri;
 	struct msrp_session *s;
 
-	if (msrp_path_parse(chunk->to_path, &to) < 0 || to.count != 1
-			|| msrp_uri_parse(to.first, &uri) < 0 || c->rx_from_first == 0) {
+	if (msrp_path_parse(chunk->to_path, &to) < 0 || to.count != 1 ||
+		msrp_uri_parse(to.first, &uri) < 0 || c->rx_from_first == 0) {
 		answer_request(c, 400, span_trim(chunk->to_path));
 		return NULL;
 	}
@@ -897,7 +911,8 @@ static void rx_refuse(struct conn *c, unsigned status)
 	if (m != NULL)
 		msg_in_close(s, m, MSRP_IN_ABORTED, status);
 	else if (c->rx_id[0] != '\0' && seen_status(s, c->rx_id) == 0)
-		s->seen[s->seen_next++ % MSRP_SEEN_MAX] = (struct seen){ id_hash(c->rx_id), (uint16_t)status };
+		s->seen[s->seen_next++ % MSRP_SEEN_MAX] =
+			(struct seen){ id_hash(c->rx_id), (uint16_t)status };
 	c->rx_msg = NULL;
 }
 
@@ -908,15 +923,16 @@ static void rx_message(struct conn *c, struct msrp_session *s, const struct chun
 	unsigned status;
 	uint64_t total = chunk->has_range ? chunk->range.total : BYTE_RANGE_UNKNOWN;
 
-	if (chunk->message_id.len == 0 || chunk->message_id.len > PEER_ID_MAX
-			|| memchr(chunk->message_id.at, '\0', chunk->message_id.len) != NULL) {
+	if (chunk->message_id.len == 0 || chunk->message_id.len > PEER_ID_MAX ||
+		memchr(chunk->message_id.at, '\0', chunk->message_id.len) != NULL) {
 		answer_request(c, 400, msrp_session_uri(s));
 		return;
 	}
 	m = msg_in_find(s, c->rx_id);
 	if (m == NULL) {
 		status = seen_status(s, c->rx_id);
-		if (status != 0) { /* repeated, or refused before: answered as then, not shown again */
+		if (status !=
+			0) { /* repeated, or refused before: answered as then, not shown again */
 			if (status != 200)
 				answer_request(c, status, msrp_session_uri(s));
 			return;
@@ -925,20 +941,24 @@ static void rx_message(struct conn *c, struct msrp_session *s, const struct chun
 			rx_refuse(c, 413);
 			return;
 		}
-		if (s->open_count >= MSRP_OPEN_IN_MAX
-				|| (s->max_message != 0 && total != BYTE_RANGE_UNKNOWN && total > s->max_message)) {
+		if (s->open_count >= MSRP_OPEN_IN_MAX ||
+			(s->max_message != 0 && total != BYTE_RANGE_UNKNOWN &&
+				total > s->max_message)) {
 			rx_refuse(c, 413);
 			return;
 		}
 		m = calloc(1, sizeof(*m));
-		if (m == NULL || (m->type = strndup(chunk->content_type.len ? chunk->content_type.at : "",
-					chunk->content_type.len)) == NULL) {
+		if (m == NULL ||
+			(m->type = strndup(chunk->content_type.len ? chunk->content_type.at : "",
+				 chunk->content_type.len)) == NULL) {
 			free(m);
 			rx_refuse(c, 413);
 			return;
 		}
 		memcpy(m->id, c->rx_id, sizeof(m->id));
-		m->in = (struct msrp_in){ .id = m->id, .content_type = span_of(m->type), .total = total };
+		m->in = (struct msrp_in){
+			.id = m->id, .content_type = span_of(m->type), .total = total
+		};
 		status = s->ops->begin(s->arg, &m->in);
 		if (c->rx_session != s || status != 0) {
 			free(m->type);
@@ -953,7 +973,8 @@ static void rx_message(struct conn *c, struct msrp_session *s, const struct chun
 	m->due_ms = loop_now_ms() + c->endpoint->options.stall_ms;
 	c->rx_msg = m;
 	if (c->rx_start - 1 > m->in.octets)
-		rx_refuse(c, 413); /* a hole: what is between would have to be kept; RFC 4975 7.3.1 lets us stop */
+		rx_refuse(c,
+			413); /* a hole: what is between would have to be kept; RFC 4975 7.3.1 lets us stop */
 }
 
 static void rx_response(struct conn *c, const struct chunk *chunk)
@@ -1004,9 +1025,9 @@ static void rx_report(struct conn *c, struct msrp_session *s, const struct chunk
 	if (c->rx_session != s || (m = msg_out_find(s, span_of(id))) == NULL || !m->reportable)
 		return;
 	/* Covers all of it, or says that it failed: nothing more is expected. */
-	if (chunk->report_status != 200 || !chunk->has_range
-			|| (chunk->range.start == 1
-				&& (chunk->range.end == BYTE_RANGE_UNKNOWN || chunk->range.end >= m->total))) {
+	if (chunk->report_status != 200 || !chunk->has_range ||
+		(chunk->range.start == 1 &&
+			(chunk->range.end == BYTE_RANGE_UNKNOWN || chunk->range.end >= m->total))) {
 		msg_out_forget(s, m);
 		msg_out_free(m);
 		s->reportable--;
@@ -1035,9 +1056,7 @@ static void rx_head(struct conn *c, const struct chunk *chunk)
 	if (s == NULL)
 		return;
 	switch (chunk->method) {
-	case METHOD_REPORT:
-		rx_report(c, s, chunk);
-		break;
+	case METHOD_REPORT: rx_report(c, s, chunk); break;
 	case METHOD_SEND:
 		if (chunk->has_body)
 			rx_message(c, s, chunk);
@@ -1091,13 +1110,15 @@ static void rx_end(struct conn *c, char flag)
 	if (s == NULL)
 		return;
 	if (m == NULL) {
-		if (c->rx_bodiless && c->rx_is_send && c->rx_report && !c->rx_answered && c->rx_id[0] != '\0')
+		if (c->rx_bodiless && c->rx_is_send && c->rx_report && !c->rx_answered &&
+			c->rx_id[0] != '\0')
 			report_put(c, s, c->rx_id, 0); /* context.md 1.5 */
 		answer_request(c, 200, msrp_session_uri(s));
 		return;
 	}
 	/* The octets count, and a definite end that disagrees with them is refused; '+' and '#' may come earlier. */
-	if (flag == '$' && c->rx_end != BYTE_RANGE_UNKNOWN && c->rx_end + 1 != c->rx_start + c->rx_octets) {
+	if (flag == '$' && c->rx_end != BYTE_RANGE_UNKNOWN &&
+		c->rx_end + 1 != c->rx_start + c->rx_octets) {
 		rx_refuse(c, 400);
 		return;
 	}
@@ -1123,7 +1144,8 @@ static void conn_parse(struct conn *c)
 	while (!c->dead) {
 		struct chunk chunk;
 		size_t used = 0;
-		enum chunk_event event = chunk_in_feed(&c->in, span_make(c->rx + at, c->rx_len - at), &used, &chunk);
+		enum chunk_event event =
+			chunk_in_feed(&c->in, span_make(c->rx + at, c->rx_len - at), &used, &chunk);
 
 		at += used;
 		switch (event) {
@@ -1149,7 +1171,8 @@ static void conn_read(struct conn *c)
 {
 	/* A few rounds, so that one fast peer does not hold the loop. */
 	for (unsigned round = 0; round < 4 && !c->dead && !answers_full(c); round++) {
-		ssize_t n = recv(c->watch.fd, c->rx + c->rx_len, RX_OCTETS - c->rx_len, MSG_DONTWAIT);
+		ssize_t n =
+			recv(c->watch.fd, c->rx + c->rx_len, RX_OCTETS - c->rx_len, MSG_DONTWAIT);
 
 		if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
 			c->dead = true;
@@ -1264,8 +1287,8 @@ static void conn_ready(void *arg, uint32_t events)
 		int error = 0;
 		socklen_t size = sizeof(error);
 
-		if (getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0
-				|| (events & (EPOLLERR | EPOLLHUP))) {
+		if (getsockopt(c->watch.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ||
+			error != 0 || (events & (EPOLLERR | EPOLLHUP))) {
 			c->dead = true;
 		} else if (events & EPOLLOUT) {
 			c->connecting = false;
@@ -1293,8 +1316,8 @@ static struct conn *conn_new(struct msrp_endpoint *e, int fd, bool accepted)
 	c->rx = malloc(RX_OCTETS);
 	c->tx = malloc(TX_OCTETS);
 	c->rx_from = malloc(CHUNK_HEADER_MAX);
-	if (c->rx == NULL || c->tx == NULL || c->rx_from == NULL
-			|| loop_watch_set(e->loop, &c->watch, accepted ? EPOLLIN : EPOLLOUT) < 0) {
+	if (c->rx == NULL || c->tx == NULL || c->rx_from == NULL ||
+		loop_watch_set(e->loop, &c->watch, accepted ? EPOLLIN : EPOLLOUT) < 0) {
 		free(c->rx);
 		free(c->tx);
 		free(c->rx_from);
@@ -1323,7 +1346,8 @@ static void listener_ready(void *arg, uint32_t events)
 /* A numeric host, or a name: names are looked up at once, which a lab's client can bear. */
 static int conn_connect(struct msrp_endpoint *e, const struct msrp_uri *uri, struct conn **out)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV }, *found = NULL;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV },
+			*found = NULL;
 	char host[256], port[8], peer[300];
 	struct conn *c;
 	int fd;
@@ -1343,8 +1367,8 @@ static int conn_connect(struct msrp_endpoint *e, const struct msrp_uri *uri, str
 	if (getaddrinfo(host, port, &hints, &found) != 0)
 		return -EBADMSG;
 	fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0 || (connect(fd, found->ai_addr, found->ai_addrlen) < 0 && errno != EINPROGRESS
-			&& errno != ECONNREFUSED)) {
+	if (fd < 0 || (connect(fd, found->ai_addr, found->ai_addrlen) < 0 && errno != EINPROGRESS &&
+			      errno != ECONNREFUSED)) {
 		freeaddrinfo(found);
 		if (fd >= 0)
 			close(fd);
@@ -1379,7 +1403,8 @@ static void sweep(void *arg)
 			;
 		if (t != NULL)
 			t->msg->failed = 408; /* RFC 4975 7.1.1: as if 408 had been answered */
-		else if (s->bind_due_ms != 0 && s->bind_due_ms <= now && !s->bound && s->lost_why == NULL)
+		else if (s->bind_due_ms != 0 && s->bind_due_ms <= now && !s->bound &&
+			 s->lost_why == NULL)
 			s->lost_why = "not bound in time";
 		else if (in == NULL) {
 			s = s->next;
@@ -1411,10 +1436,11 @@ static void sweep(void *arg)
 
 /* ---- the calls of the header ---- */
 
-int msrp_endpoint_new(struct msrp_endpoint **out, struct loop *loop,
-	const struct msrp_endpoint_options *options)
+int msrp_endpoint_new(
+	struct msrp_endpoint **out, struct loop *loop, const struct msrp_endpoint_options *options)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
 	struct addrinfo *found = NULL;
 	struct msrp_endpoint *e = calloc(1, sizeof(*e));
 	struct sockaddr_storage own;
@@ -1442,8 +1468,8 @@ int msrp_endpoint_new(struct msrp_endpoint **out, struct loop *loop,
 		goto undo;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	result = -EEXIST;
-	if (bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, 64) < 0
-			|| getsockname(fd, (struct sockaddr *)&own, &own_size) < 0)
+	if (bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, 64) < 0 ||
+		getsockname(fd, (struct sockaddr *)&own, &own_size) < 0)
 		goto undo;
 	if (own.ss_family == AF_INET6) {
 		e->port = ntohs(((struct sockaddr_in6 *)&own)->sin6_port);
@@ -1499,8 +1525,8 @@ bool msrp_endpoint_is_flushing(const struct msrp_endpoint *e)
 	return false;
 }
 
-int msrp_session_new(struct msrp_session **out, struct msrp_endpoint *e, const struct msrp_session_ops *ops,
-	void *arg)
+int msrp_session_new(struct msrp_session **out, struct msrp_endpoint *e,
+	const struct msrp_session_ops *ops, void *arg)
 {
 	struct msrp_session *s = calloc(1, sizeof(*s)), **at = &e->sessions;
 
@@ -1509,7 +1535,8 @@ int msrp_session_new(struct msrp_session **out, struct msrp_endpoint *e, const s
 	s->endpoint = e;
 	s->ops = ops;
 	s->arg = arg;
-	random_ident(s->session_id, sizeof(s->session_id) - 1); /* 160 bits: nobody guesses it (RFC 4975 14.1) */
+	random_ident(s->session_id,
+		sizeof(s->session_id) - 1); /* 160 bits: nobody guesses it (RFC 4975 14.1) */
 	snprintf(s->uri, sizeof(s->uri), "msrp://%s:%u/%s;tcp", e->host, e->port, s->session_id);
 	while (*at != NULL)
 		at = &(*at)->next;
@@ -1577,8 +1604,8 @@ int msrp_session_start(struct msrp_session *s, bool active, struct span peer_pat
 	struct conn *c;
 	int result;
 
-	if (msrp_path_parse(peer_path, &path) < 0 || msrp_uri_parse(path.first, &uri) < 0
-			|| peer_path.len >= CHUNK_HEADER_MAX)
+	if (msrp_path_parse(peer_path, &path) < 0 || msrp_uri_parse(path.first, &uri) < 0 ||
+		peer_path.len >= CHUNK_HEADER_MAX)
 		return -EBADMSG;
 	if (uri.secure)
 		return -EPROTO;
@@ -1611,7 +1638,8 @@ int msrp_session_start(struct msrp_session *s, bool active, struct span peer_pat
 	return 0;
 }
 
-int msrp_session_send(struct msrp_session *s, const struct msrp_send *send, char id[MSRP_MESSAGE_ID_MAX])
+int msrp_session_send(
+	struct msrp_session *s, const struct msrp_send *send, char id[MSRP_MESSAGE_ID_MAX])
 {
 	struct msg_out *m;
 

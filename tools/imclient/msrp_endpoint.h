@@ -18,12 +18,13 @@
 #include "include/span.h"
 #include "tools/imclient/loop.h"
 
-#define MSRP_CONNECTIONS_MAX  64  /* accepted ones; beyond it a connection is closed at once */
-#define MSRP_OPEN_IN_MAX      16  /* messages begun and not ended, per session; beyond it 413 */
-#define MSRP_QUEUE_MAX        1024 /* messages of ours not yet settled, per session */
-#define MSRP_UNANSWERED_MAX   256 /* chunks of ours without an answer, per session */
-#define MSRP_REPORTS_MAX      256 /* sent messages whose REPORT is awaited; the oldest is forgotten */
-#define MSRP_SEEN_MAX         256 /* Message-IDs remembered, so that a repeated message is not shown twice */
+#define MSRP_CONNECTIONS_MAX 64   /* accepted ones; beyond it a connection is closed at once */
+#define MSRP_OPEN_IN_MAX     16   /* messages begun and not ended, per session; beyond it 413 */
+#define MSRP_QUEUE_MAX       1024 /* messages of ours not yet settled, per session */
+#define MSRP_UNANSWERED_MAX  256  /* chunks of ours without an answer, per session */
+#define MSRP_REPORTS_MAX     256 /* sent messages whose REPORT is awaited; the oldest is forgotten */
+#define MSRP_SEEN_MAX                                                                              \
+	256 /* Message-IDs remembered, so that a repeated message is not shown twice */
 #define MSRP_MESSAGE_ID_MAX   64
 #define MSRP_INTERRUPT_OCTETS 2048 /* RFC 4975 7.1.1: a chunk is not interrupted before */
 #define MSRP_QUANTUM_OCTETS   16384
@@ -37,7 +38,8 @@ struct msrp_endpoint_options {
 	uint32_t transaction_ms; /* a SEND without answer; 0: 30 s (RFC 4975 7.1.1) */
 	uint32_t bind_ms;        /* to connect and bind; 0: 30 s */
 	uint32_t stall_ms;       /* a message that does not go on; 0: 540 s (RFC 7701 6.1) */
-	uint64_t chunk_octets;   /* end chunks with '+' after so many; 0: only when other traffic waits */
+	uint64_t
+		chunk_octets; /* end chunks with '+' after so many; 0: only when other traffic waits */
 };
 
 /* A message that is arriving. */
@@ -98,8 +100,8 @@ struct msrp_send {
 };
 
 /* -EINVAL: host is not a numeric address; -EEXIST: the port is in use. */
-must_check int msrp_endpoint_new(struct msrp_endpoint **out, struct loop *loop,
-	const struct msrp_endpoint_options *options);
+must_check int msrp_endpoint_new(
+	struct msrp_endpoint **out, struct loop *loop, const struct msrp_endpoint_options *options);
 /* All its sessions must have been freed. What was queued for peers is still written if they take it at once. */
 void msrp_endpoint_free(struct msrp_endpoint *endpoint);
 uint16_t msrp_endpoint_port(const struct msrp_endpoint *endpoint);
@@ -114,15 +116,17 @@ void msrp_session_free(struct msrp_session *session);
 
 struct span msrp_session_uri(const struct msrp_session *session); /* for a=path */
 bool msrp_session_is_bound(const struct msrp_session *session);
-void msrp_session_limit(struct msrp_session *session, uint64_t max_message); /* beyond it 413; 0: none */
+void msrp_session_limit(
+	struct msrp_session *session, uint64_t max_message); /* beyond it 413; 0: none */
 
 /* peer_path: the other side's a=path. active: connect and bind by a SEND without body; else wait for the peer.
  * -EBADMSG: unusable path; -EPROTO: msrps, which is not spoken here; -ENOBUFS. Connecting fails later, through `lost`. */
 must_check int msrp_session_start(struct msrp_session *session, bool active, struct span peer_path);
 
 /* Queues a message; it goes out once the session is bound. -ENOBUFS: too many queued. id receives its Message-ID. */
-must_check int msrp_session_send(struct msrp_session *session, const struct msrp_send *send,
-	char id[MSRP_MESSAGE_ID_MAX]);
+must_check int msrp_session_send(
+	struct msrp_session *session, const struct msrp_send *send, char id[MSRP_MESSAGE_ID_MAX]);
 
-unsigned msrp_session_unsettled(const struct msrp_session *session); /* messages of ours without outcome */
+unsigned msrp_session_unsettled(
+	const struct msrp_session *session); /* messages of ours without outcome */
 #endif

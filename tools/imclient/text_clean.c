@@ -10,15 +10,18 @@ size_t text_utf8_length(struct span text)
 		return 0;
 	if (at[0] < 0x80)
 		return 1;
-	len = at[0] >= 0xc2 && at[0] <= 0xdf ? 2 : (at[0] & 0xf0) == 0xe0 ? 3 : at[0] >= 0xf0 && at[0] <= 0xf4 ? 4 : 0;
+	len = at[0] >= 0xc2 && at[0] <= 0xdf   ? 2
+	      : (at[0] & 0xf0) == 0xe0         ? 3
+	      : at[0] >= 0xf0 && at[0] <= 0xf4 ? 4
+					       : 0;
 	if (len == 0 || text.len < len)
 		return 0;
 	for (size_t i = 1; i < len; i++)
 		if ((at[i] & 0xc0) != 0x80)
 			return 0;
 	/* Too long a form, surrogates, beyond U+10FFFF. */
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90)
-			|| (at[0] == 0xf4 && at[1] > 0x8f))
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+		(at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
 		return 0;
 	return len;
 }
@@ -44,7 +47,8 @@ static size_t escape_length(struct span text)
 			i++;
 		return i < text.len && at[i] >= 0x40 && at[i] <= 0x7e ? i + 1 : i;
 	}
-	if (kind == ']' || kind == 'P' || kind == 'X' || kind == '^' || kind == '_') { /* strings up to ST or BEL */
+	if (kind == ']' || kind == 'P' || kind == 'X' || kind == '^' ||
+		kind == '_') { /* strings up to ST or BEL */
 		for (; i < text.len; i++) {
 			if (at[i] == 0x07)
 				return i + 1;
@@ -70,9 +74,10 @@ static bool is_reordering(const char *at, size_t len)
 {
 	const unsigned char *u = (const unsigned char *)at;
 
-	return len == 3 && u[0] == 0xe2
-		&& ((u[1] == 0x80 && (u[2] == 0x8e || u[2] == 0x8f || (u[2] >= 0xa8 && u[2] <= 0xae)))
-			|| (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9));
+	return len == 3 && u[0] == 0xe2 &&
+	       ((u[1] == 0x80 &&
+			(u[2] == 0x8e || u[2] == 0x8f || (u[2] >= 0xa8 && u[2] <= 0xae))) ||
+		       (u[1] == 0x81 && u[2] >= 0xa6 && u[2] <= 0xa9));
 }
 
 void text_clean_terminal(FILE *out, struct span text, const char *line_break)

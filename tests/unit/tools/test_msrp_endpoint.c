@@ -17,10 +17,11 @@
 struct side {
 	struct msrp_session *session;
 	unsigned bound, lost, begun, ended, cut, outcomes, reports;
-	unsigned last_status;      /* of an outcome */
+	unsigned last_status; /* of an outcome */
 	unsigned last_chunks;
 	char why[128];
-	unsigned refuse_begin, refuse_after; /* refuse with 413 at the beginning, or after so many octets */
+	unsigned refuse_begin,
+		refuse_after; /* refuse with 413 at the beginning, or after so many octets */
 	uint64_t octets;
 	struct digest *digest;
 	char sha256[CONTENT_SHA256_TEXT];
@@ -119,14 +120,20 @@ static void on_report(void *arg, const struct msrp_report *report)
 }
 
 static const struct msrp_session_ops ops = {
-	.bound = on_bound, .lost = on_lost, .begin = on_begin, .body = on_body, .end = on_end,
-	.outcome = on_outcome, .report = on_report,
+	.bound = on_bound,
+	.lost = on_lost,
+	.begin = on_begin,
+	.body = on_body,
+	.end = on_end,
+	.outcome = on_outcome,
+	.report = on_report,
 };
 
 static void setup(void)
 {
-	struct msrp_endpoint_options options = { .host = "127.0.0.1", .transaction_ms = 600, .bind_ms = 1500,
-		.stall_ms = 800 };
+	struct msrp_endpoint_options options = {
+		.host = "127.0.0.1", .transaction_ms = 600, .bind_ms = 1500, .stall_ms = 800
+	};
 
 	cr_assert_eq(loop_new(&loop), 0);
 	cr_assert_eq(msrp_endpoint_new(&here, loop, &options), 0);
@@ -143,10 +150,10 @@ static void teardown(void)
 #define UNTIL(condition) until_within(5000, condition)
 #define until_within(ms, condition)                                                                \
 	do {                                                                                       \
-		uint64_t end_ms_ = loop_now_ms() + (ms);                                            \
-		while (!(condition)) {                                                              \
-			cr_assert_lt(loop_now_ms(), end_ms_, "waited in vain for: " #condition);    \
-			loop_turn(loop, 20);                                                        \
+		uint64_t end_ms_ = loop_now_ms() + (ms);                                           \
+		while (!(condition)) {                                                             \
+			cr_assert_lt(loop_now_ms(), end_ms_, "waited in vain for: " #condition);   \
+			loop_turn(loop, 20);                                                       \
 		}                                                                                  \
 	} while (0)
 
@@ -171,12 +178,16 @@ static void join(struct side *a, struct side *b)
 	UNTIL(a->bound && b->bound);
 }
 
-static void send_content(struct side *s, struct content *content, bool report, enum failure_report failure)
+static void send_content(
+	struct side *s, struct content *content, bool report, enum failure_report failure)
 {
 	char id[MSRP_MESSAGE_ID_MAX];
 	struct msrp_send send = { .content_type = SPAN_LITERAL("text/plain"),
-		.body_octets = content_octets(content), .read = content_read, .arg = content,
-		.success_report = report, .failure_report = failure };
+		.body_octets = content_octets(content),
+		.read = content_read,
+		.arg = content,
+		.success_report = report,
+		.failure_report = failure };
 
 	cr_assert_eq(msrp_session_send(s->session, &send, id), 0);
 }
@@ -378,7 +389,8 @@ Test(msrp_endpoint, a_file_that_turns_out_shorter_is_ended_with_a_hash)
 {
 	struct side a, b;
 	char id[MSRP_MESSAGE_ID_MAX];
-	struct msrp_send send = { .content_type = SPAN_LITERAL("text/plain"), .body_octets = 200000,
+	struct msrp_send send = { .content_type = SPAN_LITERAL("text/plain"),
+		.body_octets = 200000,
 		.read = broken_read };
 
 	side_open(&a, here);
@@ -402,7 +414,8 @@ struct peer {
 
 static int peer_connect(struct peer *p, struct msrp_endpoint *endpoint)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(msrp_endpoint_port(endpoint)),
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		.sin_port = htons(msrp_endpoint_port(endpoint)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
 	p->len = 0;
@@ -471,13 +484,15 @@ static bool peer_is_closed(struct peer *p, uint64_t within_ms)
 }
 
 #define BIND                                                                                       \
-	"MSRP bind0001 SEND\r\nTo-Path: %s\r\nFrom-Path: msrp://127.0.0.1:9/peer;tcp\r\n"           \
+	"MSRP bind0001 SEND\r\nTo-Path: %s\r\nFrom-Path: msrp://127.0.0.1:9/peer;tcp\r\n"          \
 	"Message-ID: keep%s\r\nByte-Range: 1-0/0\r\n-------bind0001$\r\n"
 
 static void peer_bind(struct peer *p, struct side *s, struct msrp_endpoint *endpoint)
 {
 	peer_connect(p, endpoint);
-	cr_assert_eq(msrp_session_start(s->session, false, SPAN_LITERAL("msrp://127.0.0.1:9/peer;tcp")), 0);
+	cr_assert_eq(
+		msrp_session_start(s->session, false, SPAN_LITERAL("msrp://127.0.0.1:9/peer;tcp")),
+		0);
 	peer_say(p, BIND, msrp_session_uri(s->session).at, "");
 	peer_expect(p, "MSRP bind0001 200 OK\r\nTo-Path: msrp://127.0.0.1:9/peer;tcp\r\n");
 	cr_assert_eq(s->bound, 1);
@@ -516,8 +531,10 @@ Test(msrp_endpoint, unknown_session_481_second_connection_506_unknown_method_501
 	peer_expect(&q, "MSRP bind0001 506 ");
 	peer_say(&q, BIND, "msrp://127.0.0.1:1/unknown;tcp", "");
 	peer_expect(&q, "MSRP bind0001 481 ");
-	peer_say(&p, "MSRP dance001 DANCE\r\nTo-Path: %s\r\nFrom-Path: msrp://127.0.0.1:9/peer;tcp\r\n"
-		"-------dance001$\r\n%s", msrp_session_uri(a.session).at, "");
+	peer_say(&p,
+		"MSRP dance001 DANCE\r\nTo-Path: %s\r\nFrom-Path: msrp://127.0.0.1:9/peer;tcp\r\n"
+		"-------dance001$\r\n%s",
+		msrp_session_uri(a.session).at, "");
 	peer_expect(&p, "MSRP dance001 501 ");
 	side_close(&a);
 	close(p.fd);
@@ -547,7 +564,8 @@ Test(msrp_endpoint, a_message_is_the_same_at_every_split)
 		loop_turn(loop, 0);
 		peer_write(&p, chunk + cut, (size_t)(len - cut));
 		UNTIL(a.ended + a.cut > before);
-		cr_assert(span_eq(span_make(a.text, a.text_len), SPAN_LITERAL("one\r\n-------split\r\n-------no")),
+		cr_assert(span_eq(span_make(a.text, a.text_len),
+				  SPAN_LITERAL("one\r\n-------split\r\n-------no")),
 			"cut at %d", cut);
 	}
 	side_close(&a);
@@ -559,7 +577,8 @@ Test(msrp_endpoint, chunks_join_overlaps_are_dropped_and_a_repeated_message_is_n
 	struct side a;
 	struct peer p;
 	const char *uri;
-	static const char head[] = "To-Path: %s\r\nFrom-Path: msrp://127.0.0.1:9/peer;tcp\r\nMessage-ID: mmmm\r\n";
+	static const char head[] =
+		"To-Path: %s\r\nFrom-Path: msrp://127.0.0.1:9/peer;tcp\r\nMessage-ID: mmmm\r\n";
 	char out[2048], paths[512];
 
 	side_open(&a, here);
@@ -682,8 +701,9 @@ Test(msrp_endpoint, a_slow_reader_costs_no_memory_and_then_gets_everything)
 	for (unsigned i = 0; i < 20; i++)
 		loop_turn(loop, 10); /* nobody reads */
 	cr_expect_eq(a.outcomes, 0);
-	for (uint64_t end = loop_now_ms() + 60000; a.outcomes == 0 || memmem(got + (len > 100 ? len - 100 : 0),
-			len > 100 ? 100 : len, "$\r\n", 3) == NULL;) {
+	for (uint64_t end = loop_now_ms() + 60000;
+		a.outcomes == 0 || memmem(got + (len > 100 ? len - 100 : 0), len > 100 ? 100 : len,
+					   "$\r\n", 3) == NULL;) {
 		ssize_t n = recv(p.fd, got + len, sizeof(got) - len, 0);
 
 		cr_assert_lt(loop_now_ms(), end);
@@ -757,7 +777,9 @@ Test(msrp_endpoint, a_connection_that_binds_nothing_and_a_session_nobody_binds_e
 
 	side_open(&a, here);
 	peer_connect(&p, here);
-	cr_assert_eq(msrp_session_start(a.session, false, SPAN_LITERAL("msrp://127.0.0.1:9/peer;tcp")), 0);
+	cr_assert_eq(
+		msrp_session_start(a.session, false, SPAN_LITERAL("msrp://127.0.0.1:9/peer;tcp")),
+		0);
 	cr_expect(peer_is_closed(&p, 4000));
 	UNTIL(a.lost == 1);
 	close(p.fd);
@@ -767,7 +789,8 @@ Test(msrp_endpoint, a_connection_that_binds_nothing_and_a_session_nobody_binds_e
 Test(msrp_endpoint, a_refused_connect_and_a_silent_one_are_told_as_lost)
 {
 	struct side a, b;
-	struct sockaddr_in own = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in own = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t size = sizeof(own);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 	char path[64];
@@ -794,7 +817,8 @@ Test(msrp_endpoint, unusable_paths_are_refused_at_once)
 
 	side_open(&a, here);
 	cr_expect_eq(msrp_session_start(a.session, true, SPAN_LITERAL("http://x")), -EBADMSG);
-	cr_expect_eq(msrp_session_start(a.session, true, SPAN_LITERAL("msrps://127.0.0.1:1/x;tcp")), -EPROTO);
+	cr_expect_eq(msrp_session_start(a.session, true, SPAN_LITERAL("msrps://127.0.0.1:1/x;tcp")),
+		-EPROTO);
 	side_close(&a);
 }
 
@@ -830,8 +854,11 @@ Test(msrp_endpoint, a_body_that_holds_the_end_line_is_cut_before_it)
 	struct peer p;
 	struct echo echo = { .peer = &p };
 	char id[MSRP_MESSAGE_ID_MAX];
-	struct msrp_send send = { .content_type = SPAN_LITERAL("text/plain"), .body_octets = 120000, .read = echo_read,
-		.arg = &echo, .failure_report = FAILURE_REPORT_NO };
+	struct msrp_send send = { .content_type = SPAN_LITERAL("text/plain"),
+		.body_octets = 120000,
+		.read = echo_read,
+		.arg = &echo,
+		.failure_report = FAILURE_REPORT_NO };
 	const char *at;
 	unsigned chunks = 0;
 
