@@ -287,6 +287,57 @@ static void stop_workers(struct switch_main *m, unsigned started)
 	rte_eal_mp_wait_lcore();
 }
 
+static void log_pool(const struct worker *workers, unsigned count, const char *name, size_t at)
+{
+	uint64_t used = 0;
+	unsigned w;
+
+	for (w = 0; w < count; w++) {
+		const struct pool *pool = (const void *)((const char *)&workers[w] + at);
+
+		used += pool->count - pool->free_count;
+	}
+	if (used > 0)
+		log_info("pool", "name=%s used=%llu", name, (unsigned long long)used);
+}
+
+/* The life of the switch in numbers: what was counted, and what was still held at the end. What is zero is left out. */
+static void log_totals(const struct worker *workers, unsigned count)
+{
+	uint64_t sum;
+	unsigned w;
+
+#define COUNTER(field, unit, what)                                                                 \
+	for (sum = 0, w = 0; w < count; w++)                                                       \
+		sum += workers[w].counters.field;                                                  \
+	if (sum > 0)                                                                               \
+		log_info("counter", "name=%s value=%llu", #field, (unsigned long long)sum);
+#include "dataplane/counters.def"
+#define POOL(field) log_pool(workers, count, #field, offsetof(struct worker, field))
+	POOL(buffers);
+	POOL(payloads[PAYLOAD_384]);
+	POOL(payloads[PAYLOAD_1536]);
+	POOL(payloads[PAYLOAD_5120]);
+	POOL(payloads[PAYLOAD_BUFFER]);
+	POOL(messages);
+	POOL(entries);
+	POOL(sessions);
+	POOL(connections);
+	POOL(inbounds);
+	POOL(transactions);
+	POOL(ids);
+	POOL(texts);
+	POOL(output);
+	POOL(legs);
+	POOL(rooms);
+	POOL(confs[LEG_CONF_SMALL]);
+	POOL(confs[LEG_CONF_MEDIUM]);
+	POOL(confs[LEG_CONF_LARGE]);
+	POOL(reports);
+	POOL(report_blocks);
+#undef POOL
+}
+
 static int run(const struct config *config)
 {
 	static const struct attach_ops ops = { on_attached, on_detached, on_in_use };
@@ -350,8 +401,10 @@ static int run(const struct config *config)
 	log_info("switch", "stops");
 	status = DAEMON_STOPPED;
 out:
-	if (launched > 0)
+	if (launched > 0) {
 		stop_workers(m, launched);
+		log_totals(m->workers, launched);
+	}
 	if (m != NULL && m->attach != NULL)
 		attach_free(m->attach);
 	for (w = 0; w < made; w++)
