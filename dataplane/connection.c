@@ -377,8 +377,8 @@ static void refuse(
 static void on_response(struct worker *worker, struct connection *conn, const struct chunk *chunk)
 {
 	worker->counters.responses_in++;
-	if (!report_response(worker, conn->sessions, chunk->tid, chunk->status) &&
-		chunk->status >= 400)
+	report_response(worker, conn->sessions, chunk->tid, chunk->status);
+	if (chunk->status >= 400)
 		backlog_refused(worker, conn, chunk->tid);
 }
 

@@ -601,7 +601,7 @@ void backlog_trim(struct worker *worker, struct message *message)
 void backlog_refused(struct worker *worker, struct connection *conn, struct span tid)
 {
 	if (conn->open != NULL && span_eq(tid, span_make(conn->open_tid, conn->open_tid_len)) &&
-		!(conn->open->flags & (ENTRY_CUT | ENTRY_WAITING)) && !conn->open_definite)
+		!(conn->open->flags & ENTRY_CUT) && !conn->open_definite)
 		entry_cut(worker, conn->open_session, conn->open);
 }
 
