@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sofia-sip/su.h>
+#include <sofia-sip/su_log.h>
 #include <sofia-sip/su_wait.h>
 #include <stdlib.h>
 #include <time.h>
@@ -595,6 +596,15 @@ static void on_stop_check(su_root_magic_t *magic, su_timer_t *timer, su_timer_ar
 	}
 }
 
+/* Sofia's own remarks on stderr help a developer only. */
+static void sofia_log(void *stream, char const *format, va_list args)
+{
+	const char *level = getenv("PLENUM_LOG");
+
+	if (level != NULL && strcmp(level, "debug") == 0)
+		vfprintf(stderr, format, args);
+}
+
 int line_run(const struct line_options *options)
 {
 	struct line l = { .options = options, .waiting = -1, .input = { .fd = options->input } };
@@ -606,6 +616,7 @@ int line_run(const struct line_options *options)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	su_init();
+	su_log_redirect(NULL, sofia_log, NULL);
 	l.root = su_root_create(NULL);
 	l.text = malloc(INPUT_MAX);
 	if (l.root == NULL || l.text == NULL || loop_new(&l.loop) < 0)
