@@ -159,6 +159,11 @@ static int run_conference(struct line *l, char *rest, char **words, unsigned cou
 	return invite(l, words, count, true);
 }
 
+static int run_chat(struct line *l, char *rest, char **words, unsigned count)
+{
+	return invite(l, words, count, !l->options->direct);
+}
+
 static int number_of(const char *text, uint64_t most, uint64_t *out)
 {
 	char *end;
@@ -287,7 +292,7 @@ static int run_who(struct line *l, char *rest, char **words, unsigned count)
 				: "session session=%u state=%s unsettled=%u\n",
 			view.number, states[view.state], view.unsettled);
 	if (n == 0 && l->options->form == EVENT_PEOPLE)
-		fputs("* no session; /invite NAME starts one\n", l->options->output);
+		fputs("* no session; /chat NAME starts one\n", l->options->output);
 	fflush(l->options->output);
 	return 0;
 }
@@ -347,6 +352,7 @@ static const struct command commands[] = {
 		run_invite },
 	{ "conference", "URI [URI...]", "an ad-hoc conference, also with one", false,
 		run_conference },
+	{ "chat", "NAME [NAME...]", "as conference; with --direct as invite", false, run_chat },
 	{ "accept", "[SESSION]", "accepts the invitation", false, run_accept },
 	{ "reject", "[STATUS]", "refuses it, with 486 or another status", false, run_reject },
 	{ "say", "TEXT", "sends a text", true, run_say },

@@ -19,7 +19,8 @@ struct line_options {
 	bool clock; /* t= on every event: seconds of the monotonic clock */
 	bool auto_accept;
 	bool no_register;
-	int input; /* descriptor; -1: none */
+	bool direct; /* chat: INVITE to the person, not through the conference factory */
+	int input;   /* descriptor; -1: none */
 	FILE *output;
 	const char *script; /* commands done before the input; NULL: none */
 };

@@ -206,8 +206,8 @@ Test(line, say_in_one_line_waits_for_the_delivery)
 	struct program alice, bob;
 	unsigned port = free_port();
 	char proxy[64];
-	char *arguments[] = { (char *)"plenum-im", (char *)"--no-register", (char *)"--user",
-		(char *)"alice", (char *)"--proxy", proxy, (char *)"say",
+	char *arguments[] = { (char *)"plenum-im", (char *)"--no-register", (char *)"--direct",
+		(char *)"--user", (char *)"alice", (char *)"--proxy", proxy, (char *)"say",
 		(char *)"sip:bob@example.com", (char *)"just this", NULL };
 
 	snprintf(proxy, sizeof(proxy), "sip:127.0.0.1:%u", port);
