@@ -79,6 +79,9 @@ static void on_event(void *arg, const struct client_event *event)
 	case CLIENT_REFUSED:
 		l->failures += event->status != 487; /* 487 answers our own CANCEL */
 		break;
+	case CLIENT_REPORT:
+		l->failures += event->status != 200 || (event->has_count && event->count == 0);
+		break;
 	case CLIENT_REGISTER_FAILED:
 	case CLIENT_SEND_FAILED:
 	case CLIENT_LOST: l->failures++; break;
