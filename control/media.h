@@ -2,7 +2,8 @@
 /* media: the focus's handle on the switch; the only writer of switch_cmd.
  *
  * Place:    conference/ and controlling/ -> media -> include/controller.h -> the switch.
- * Threads:  the focus's one thread. Nothing blocks; answers come as callbacks from media_poll.
+ * Threads:  the focus's one thread. Nothing blocks; answers come as callbacks from media_poll. One
+ *           exception: a switch that listens but does not answer an attach holds media_poll up for 250 ms, once a second.
  * Memory:   commands that the ring does not take at once are queued, at most `queue_max`; beyond it calls give -ENOBUFS.
  * Life:     media_new never fails for an absent switch: it retries every second, says so once in the log, and
  *           calls `up` when attached and the snapshot is complete, `down` when the switch is lost.
