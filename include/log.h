@@ -4,6 +4,7 @@
  *   2026-11-21T10:00:00.123Z info  attach: controller attached name=focus epoch=1
  *
  * Threads:  any; one write(2) per line. Never per packet, never content or credentials.
+ * Control characters in a line are shown as '?'; a line of more than 1023 octets is cut and ends with "...".
  * A worker uses LOG_LIMITED: at most `per_second` lines a second from that place, then a count of those left out.
  */
 #ifndef INCLUDE_LOG_H
@@ -12,7 +13,8 @@
 
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_INFO, LOG_DEBUG };
 
-extern enum log_level log_level; /* lines above it are left out; LOG_INFO at start; PLENUM_LOG=debug in the environment */
+extern enum log_level
+	log_level; /* lines above it are left out; LOG_INFO at start; PLENUM_LOG=debug in the environment */
 
 void log_init(const char *program); /* reads PLENUM_LOG */
 void log_line(enum log_level level, const char *topic, const char *format, ...)
@@ -33,5 +35,20 @@ struct log_limit {
 	uint32_t seen, left_out;
 };
 /* True when a line may be written now; *left_out (may be NULL) then says how many were not, before it. */
-int log_limit_pass(struct log_limit *limit, uint64_t now_ms, uint32_t per_second, uint32_t *left_out);
+int log_limit_pass(
+	struct log_limit *limit, uint64_t now_ms, uint32_t per_second, uint32_t *left_out);
+
+/* log_line, at most per_second times a second; a line that comes after others were left out ends with their number:
+ *     LOG_LIMITED(&w->refused, now_ms, 5, LOG_WARNING, "tcp", "connection refused peer=%s", peer); */
+#define LOG_LIMITED(limit, now_ms, per_second, level, topic, format, ...)                          \
+	do {                                                                                       \
+		uint32_t log_left_out_;                                                            \
+		if (!log_limit_pass(limit, now_ms, per_second, &log_left_out_))                    \
+			break;                                                                     \
+		if (log_left_out_ > 0)                                                             \
+			log_line(level, topic, format " left_out=%u", ##__VA_ARGS__,               \
+				log_left_out_);                                                    \
+		else                                                                               \
+			log_line(level, topic, format, ##__VA_ARGS__);                             \
+	} while (0)
 #endif
