@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bench_chunk_in: what it costs to parse a 353-octet SEND, its head alone and the whole chunk, and to search a long body
- * for its end-line. Prints the median and the best of the rounds; a round whose work was not done ends the program.
+/* bench_chunk_in: what it costs to parse a 353-octet SEND, its head alone and the whole chunk,
+ * and to search a long body for its end-line. Prints the median and the best of the rounds; a
+ * round whose work was not done ends the program.
  */
 #include "dataplane/msrp/chunk_in.h"
 #include <stdio.h>

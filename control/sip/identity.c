@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Own code rather than Sofia's url.h: canonical addresses are compared for access decisions, so every octet of
- * the form must follow from a rule that stands here. Sofia's comparison keeps parameters and password apart, and
- * has no tel rules.
+/* Own code rather than Sofia's url.h: canonical addresses are compared for access decisions, so
+ * every octet of the form must follow from a rule that stands here. Sofia's comparison keeps
+ * parameters and password apart, and has no tel rules.
  *
  *   sip:%61lice:pw@Example.COM:5060;user=phone;x?h=v
  *       |--user-----| |---host-----| |--rest--------|
@@ -194,7 +194,8 @@ static int split(struct span uri, struct parts *p)
 		p->rest = rest;
 		return 0;
 	}
-	/* RFC 3261 25.1: neither user nor parameters nor headers have a bare '@', but a user may have ';' and '?'. */
+	/* RFC 3261 25.1: neither user nor parameters nor headers have a bare '@', but a user may
+	 * have ';' and '?'. */
 	at = memchr(rest.at, '@', rest.len);
 	if (at != NULL) {
 		p->user = span_cut(&rest, '@');
@@ -250,8 +251,8 @@ static bool unescape(struct span s, char *buf, size_t size, struct span *out)
 	return true;
 }
 
-/* RFC 3966 3: digits of a number without its visual separators. Local numbers may have hexadecimal digits, '*'
- * and '#'. */
+/* RFC 3966 3: digits of a number without its visual separators. Local numbers may have hexadecimal
+ * digits, '*' and '#'. */
 static bool put_number(struct out *out, struct span number)
 {
 	bool global = number.len > 0 && number.at[0] == '+', any = false;
@@ -273,9 +274,38 @@ static bool put_number(struct out *out, struct span number)
 	return any;
 }
 
-/* The canonical tel: of a telephone-subscriber, "+1-555-0100;ext=5". RFC 3966 3 and 5.1: extension, subaddress
- * and the context of a local number say who is meant, so they stay, in this order; what networks add on the way
- * (number portability, trunk groups) does not. */
+/* A user part or a parameter's value: escapes of unreserved characters are resolved, all others
+ * written in upper case, and what should have been escaped is. fold: letters in lower case. */
+static bool put_text_of_uri(struct out *out, struct span text, bool fold)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i];
+
+		if (c == '%') {
+			int value;
+
+			if (text.len - i < 3 || hex_value(text.at[i + 1]) < 0 ||
+				hex_value(text.at[i + 2]) < 0)
+				return false;
+			value = hex_value(text.at[i + 1]) << 4 | hex_value(text.at[i + 2]);
+			i += 2;
+			c = (char)value;
+			if (!is_unreserved(c)) {
+				put_escaped(out, (unsigned char)c);
+				continue;
+			}
+		} else if (!is_unreserved(c) && !is_one_of(c, "&=+$,;?/:")) {
+			put_escaped(out, (unsigned char)c);
+			continue;
+		}
+		put(out, fold ? lower(c) : c);
+	}
+	return true;
+}
+
+/* The canonical tel: of a telephone-subscriber, "+1-555-0100;ext=5". RFC 3966 4, 5.1.5: extension,
+ * subaddress and the context of a local number say who is meant, so they stay, in this order; what
+ * networks add on the way (number portability, trunk groups) does not. */
 static bool put_tel(struct out *out, struct span number, struct span parameters)
 {
 	struct span value;
@@ -290,42 +320,15 @@ static bool put_tel(struct out *out, struct span number, struct span parameters)
 	}
 	if (parameter(parameters, "isub", &value)) {
 		put_text(out, ";isub=");
-		put_lower(out, value);
+		if (!put_text_of_uri(out, value, true))
+			return false;
 	}
 	if (number.at[0] != '+' && parameter(parameters, "phone-context", &value)) {
 		put_text(out, ";phone-context=");
 		if (value.len > 0 && value.at[0] == '+')
 			return put_number(out, value);
 		put_lower(out, value);
-		return value.len > 0;
-	}
-	return true;
-}
-
-/* A user part: escapes of unreserved characters are resolved, all others written in upper case, and what should
- * have been escaped is. */
-static bool put_user(struct out *out, struct span user)
-{
-	for (size_t i = 0; i < user.len; i++) {
-		char c = user.at[i];
-
-		if (c == '%') {
-			int value;
-
-			if (user.len - i < 3 || hex_value(user.at[i + 1]) < 0 ||
-				hex_value(user.at[i + 2]) < 0)
-				return false;
-			value = hex_value(user.at[i + 1]) << 4 | hex_value(user.at[i + 2]);
-			i += 2;
-			if (is_unreserved((char)value))
-				put(out, (char)value);
-			else
-				put_escaped(out, (unsigned char)value);
-		} else if (is_unreserved(c) || is_one_of(c, "&=+$,;?/:")) {
-			put(out, c);
-		} else {
-			put_escaped(out, (unsigned char)c);
-		}
+		return host_is_good(value) && value.at[0] != '[';
 	}
 	return true;
 }
@@ -371,7 +374,8 @@ int identity_canonical(struct span uri, char out[IDENTITY_MAX])
 	if (p.scheme != SCHEME_IM)
 		(void)parameter(span_cut(&headers, '?'), "user", &user_parameter);
 	if (p.user.len > 0 && span_eq_nocase(user_parameter, SPAN_LITERAL("phone"))) {
-		/* RFC 3261 19.1.6, context.md 3.1: the same subscriber as in a tel URI, if the number says all by itself. */
+		/* RFC 3261 19.1.6, context.md 3.1: the same subscriber as in a tel URI, if the
+		 * number says all by itself. */
 		struct span rest = p.user, number, context;
 		char buf[IDENTITY_MAX];
 
@@ -385,19 +389,21 @@ int identity_canonical(struct span uri, char out[IDENTITY_MAX])
 	put_text(&o, scheme_names[p.scheme]);
 	put(&o, ':');
 	if (p.user.len > 0) {
-		if (!put_user(&o, p.user))
+		if (!put_text_of_uri(&o, p.user, false))
 			result = -EBADMSG;
 		put(&o, '@');
 	}
 	put_host(&o, p.host);
 	if (p.port.len > 0) {
-		/* RFC 3261 19.1.4: a port that is named differs from one that is not, even if it is the default. */
+		/* RFC 3261 19.1.4: a port that is named differs from one that is not, even if it is
+		 * the default. */
 		put(&o, ':');
 		put_lower(&o, p.port);
 	}
 	if (user_parameter.len > 0) {
 		put_text(&o, ";user=");
-		put_lower(&o, user_parameter);
+		if (!put_text_of_uri(&o, user_parameter, true))
+			result = -EBADMSG;
 	}
 end:
 	if (o.full)
@@ -432,7 +438,7 @@ struct span identity_user(struct span uri)
 	if (split(uri, &p) != 0)
 		return (struct span){ uri.at, 0 };
 	user = p.user;
-	return span_cut(&user, ':');
+	return user.len > 0 ? span_cut(&user, ':') : (struct span){ uri.at, 0 };
 }
 
 /* IPv4 is kept as ::ffff:a.b.c.d, so that a dual-stack socket's addresses match as well. */
@@ -541,7 +547,8 @@ bool prefix_list_has(const struct prefix_list *list, const struct sockaddr *addr
 	return false;
 }
 
-/* One UTF-8 character of s: its octets and code point; 0 when these octets are none (RFC 3629 4). */
+/* One UTF-8 character of s: its octets and code point; 0 when these octets are none (RFC 3629
+ * 4). */
 static size_t utf8_take(struct span s, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -565,8 +572,8 @@ static size_t utf8_take(struct span s, uint32_t *code)
 	return len;
 }
 
-/* C0, DEL, C1; line and paragraph separators; what turns the writing direction of the text that follows (a name
- * could show as another one). */
+/* C0, DEL, C1; line and paragraph separators; what turns the writing direction of the text that
+ * follows (a name could show as another one). */
 static bool is_control(uint32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||

@@ -2,7 +2,7 @@
 /* The body is walked line by line, once; nothing is copied but the boundary.
  *
  *   preamble | --b | headers, empty line, octets | --b | ... | --b-- | epilogue
- *                                            the line end before a delimiter belongs to the delimiter (RFC 2046 5.1.1)
+ *   the line end before a delimiter belongs to the delimiter (RFC 2046 5.1.1)
  */
 #include "control/sip/multipart.h"
 
@@ -40,8 +40,8 @@ static bool is_multipart(struct span type)
 	return type.len >= 10 && strncasecmp(type.at, "multipart/", 10) == 0;
 }
 
-/* Takes one parameter, "; name = value" or with a quoted value, off *rest. The value is copied without its quotes. False
- * when nothing is left or it is malformed (then *bad). */
+/* Takes one parameter, "; name = value" or with a quoted value, off *rest. The value is copied
+ * without its quotes. False when nothing is left or it is malformed (then *bad). */
 static bool take_parameter(
 	struct span *rest, struct span *name, char *value, size_t size, size_t *len, bool *bad)
 {
@@ -128,7 +128,8 @@ static enum line line_kind(struct span line, struct span boundary)
 		line.at += 2;
 		line.len -= 2;
 	}
-	/* Only blanks may follow, else it is a line that happens to begin like this, e.g. of a longer boundary. */
+	/* Only blanks may follow, else it is a line that happens to begin like this, e.g. of a
+	 * longer boundary. */
 	return trim(line).len == 0 ? kind : LINE_TEXT;
 }
 
@@ -164,14 +165,15 @@ static bool part_header(struct multipart_part *part, struct span header)
 			part->content_id.len -= 2;
 		}
 	} else if (span_eq_nocase(name, SPAN_LITERAL("Content-Transfer-Encoding"))) {
-		/* RFC 3261 7.4: SIP is 8-bit clean, base64 has no place here; and spans cannot be decoded in place. */
+		/* RFC 3261 7.4: SIP is 8-bit clean, base64 has no place here; and spans cannot be
+		 * decoded in place. */
 		return encoding_is_identity(value);
 	}
 	return true;
 }
 
-/* entity: headers, empty line, octets. RFC 2046 5.1: without headers a part is text/plain; without an empty line it
- * has no octets. */
+/* entity: headers, empty line, octets. RFC 2046 5.1: without headers a part is text/plain; without
+ * an empty line it has no octets. */
 static bool part_parse(struct span entity, struct multipart_part *part)
 {
 	struct span rest = entity, header = { entity.at, 0 };
@@ -250,8 +252,8 @@ static bool occurs(const struct multipart_part *parts, unsigned count, const cha
 	return false;
 }
 
-/* FNV-1a over the bodies: whoever wrote a body cannot easily have put its own hash into it, so the search for a
- * boundary ends at the first or second try. */
+/* FNV-1a over the bodies: whoever wrote a body cannot easily have put its own hash into it, so the
+ * search for a boundary ends at the first or second try. */
 static uint64_t hash(const struct multipart_part *parts, unsigned count)
 {
 	uint64_t h = 14695981039346656037u;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Own reading rather than Sofia's sdp_parse, tried on 1.12.11: it turns the formats of an RTP line into rtpmaps, so that a
- * refused line cannot be repeated as it was; it takes directions out of the attributes and derives them from c=; and it refuses a
- * body without c=, which MSRP does not need, as connections follow a=path (context.md 5.1).
+/* Own reading rather than Sofia's sdp_parse, tried on 1.12.11: it turns the formats of an RTP line
+ * into rtpmaps, so that a refused line cannot be repeated as it was; it takes directions out of the
+ * attributes and derives them from c=; and it refuses a body without c=, which MSRP does not need,
+ * as connections follow a=path (context.md 5.1).
  *
- * Read in one pass: lines before the first m= are the session's, their attributes hold for every m= line that has none of its own.
- * What is kept is written into SIP and MSRP later, so controls are refused at the door.
- */
+ * Read in one pass: lines before the first m= are the session's, their attributes hold for every m=
+ * line that has none of its own. What is kept is written into SIP and MSRP later, so controls are
+ * refused at the door. */
 #include "control/sip/offer_answer.h"
 
 #include <inttypes.h>
@@ -188,7 +189,8 @@ static int read_lines(struct span body, struct reader *out)
 			out->count++;
 			break;
 		default:
-			/* s=, c=, t= and all else tell us nothing; their absence is the peer's sloppiness, not an error. */
+			/* s=, c=, t= and all else tell us nothing; their absence is the peer's
+			 * sloppiness, not an error. */
 			if (type < 'a' || type > 'z')
 				return -EBADMSG;
 		}
@@ -241,7 +243,8 @@ static bool list_has(struct span list, struct span type)
 	return false;
 }
 
-/* The list with single spaces, without parameters and repetitions; "*" alone when it is among them. Malloc. */
+/* The list with single spaces, without parameters and repetitions; "*" alone when it is among them.
+ * Malloc. */
 static char *types_tidy(struct span list)
 {
 	struct span seen[TYPES_MAX];
@@ -280,8 +283,8 @@ char *sdp_types_intersect(struct span a, struct span b)
 
 	if (left == NULL || right == NULL)
 		goto end;
-	/* Each entry that the other list covers: of "text/" + "*" and "text/plain" that is the second. In the order of a,
-	 * then what only b says more exactly. */
+	/* Each entry that the other list covers: of "text/" + "*" and "text/plain" that is the
+	 * second. In the order of a, then what only b says more exactly. */
 	both = malloc(strlen(left) + strlen(right) + 3);
 	if (both == NULL)
 		goto end;
@@ -532,7 +535,8 @@ static void write_session(
 static void write_types(FILE *f, struct span wrapped_types)
 {
 	fputs("a=accept-types:message/cpim\r\n", f);
-	/* RFC 4975 8.6 wants at least one entry; without the line only accept-types may be wrapped. */
+	/* RFC 4975 8.6 wants at least one entry; without the line only accept-types may be
+	 * wrapped. */
 	if (wrapped_types.len > 0)
 		fprintf(f, "a=accept-wrapped-types:%.*s\r\n", SPAN_ARG(wrapped_types));
 }
@@ -643,7 +647,8 @@ bool sdp_setup_we_connect(enum sdp_setup ours, enum sdp_setup theirs, bool we_of
 		return false;
 	if (theirs == SDP_SETUP_PASSIVE)
 		return ours != SDP_SETUP_PASSIVE;
-	/* They left it open or said nothing: our word counts, and without one the offerer connects (RFC 4975 5.4). */
+	/* They left it open or said nothing: our word counts, and without one the offerer connects
+	 * (RFC 4975 5.4). */
 	if (ours == SDP_SETUP_ACTIVE || ours == SDP_SETUP_PASSIVE)
 		return ours == SDP_SETUP_ACTIVE;
 	return we_offered;

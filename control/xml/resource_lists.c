@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Read with libxml2's SAX2 interface: no tree is built, so what a body may cost is what we keep of it, and a body that
- * breaks a rule ends at the octet that breaks it. The handlers we leave NULL (entity and attribute declarations, external
- * subset) are never called, as a DOCTYPE already ends the reading.
+/* Read with libxml2's SAX2 interface: no tree is built, so what a body may cost is what we keep of
+ * it, and nothing is kept behind the octet that breaks a rule. The handlers we leave NULL (entity
+ * and attribute declarations, external subset) are never called, as a DOCTYPE ends the reading
+ * before its first declaration.
  *
- *   resource-lists > list (> list ...) > entry [> display-name]      all else is passed over with what is in it
+ *   resource-lists > list (> list ...) > entry [> display-name]
+ *   all else is passed over, with what is in it
  */
 #include "control/xml/resource_lists.h"
 
@@ -51,8 +53,6 @@ __attribute__((format(printf, 2, 3))) static void refuse(struct reader *r, const
 			vsnprintf(r->why + len, r->why_size - (size_t)len, format, args);
 		va_end(args);
 	}
-	if (r->parser != NULL)
-		xmlStopParser(r->parser);
 }
 
 static bool text_is(const xmlChar *a, const char *b)
@@ -66,19 +66,20 @@ static bool value_is(struct span value, const char *text)
 }
 
 /* Octets that no URI has, and that would break out of a SIP header. */
-static bool uri_is_unfit(struct span uri)
+static bool uri_is_unfit(const char *uri)
 {
-	for (size_t i = 0; i < uri.len; i++) {
-		unsigned char c = (unsigned char)uri.at[i];
+	for (; *uri != '\0'; uri++) {
+		unsigned char c = (unsigned char)*uri;
 
 		if (c <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"')
 			return true;
 	}
-	return uri.len == 0;
+	return false;
 }
 
-/* An attribute's value as its writer meant it. Without replacement of entities (XML_PARSE_NOENT) libxml2 gives every '&' of a
- * value as "&#38;", for its tree builder to resolve; all other references are resolved already. Malloc. */
+/* An attribute's value as its writer meant it. Without replacement of entities (XML_PARSE_NOENT)
+ * libxml2 gives every '&' of a value as "&#38;", for its tree builder to resolve; all other
+ * references are resolved already. Malloc. */
 static char *value_copy(struct span value)
 {
 	static const char escaped[] = "&#38;";
@@ -122,13 +123,15 @@ static void entry_add(struct reader *r, struct span value, enum copy_control cop
 		refuse(r, "out of memory");
 		return;
 	}
-	if (uri_is_unfit(span_of(entry->uri)))
-		refuse(r, "the uri of an <entry> is not a URI");
-	/* RFC 3261 25.1: a user part may have a '?'; headers begin at the first one behind the '@'. */
+	/* RFC 3261 25.1: a user part may have a '?'; headers begin at the first one behind the
+	 * '@'. */
 	mark = strchr(entry->uri, '@');
 	mark = strchr(mark != NULL ? mark : entry->uri, '?');
 	if (mark != NULL)
 		*mark++ = '\0';
+	if (uri_is_unfit(entry->uri) || entry->uri[0] == '\0' ||
+		(mark != NULL && uri_is_unfit(mark)))
+		refuse(r, "the uri of an <entry> is not a URI");
 	entry->headers = strdup(mark != NULL ? mark : "");
 	if (entry->headers == NULL)
 		refuse(r, "out of memory");
@@ -137,7 +140,7 @@ static void entry_add(struct reader *r, struct span value, enum copy_control cop
 /* attributes: count times local name, prefix, namespace, value, end of value */
 static void entry_start(struct reader *r, const xmlChar **attributes, int count)
 {
-	/* RFC 5364 4: who is shown to others is asked for; who is not, is not. */
+	/* RFC 5364: to and cc ask for being shown to the others. Who is silent has not asked. */
 	enum copy_control copy = COPY_BCC;
 	struct span uri = { NULL, 0 };
 	bool anonymize = false;
@@ -253,9 +256,14 @@ static void on_doctype(
 	void *arg, const xmlChar *name, const xmlChar *external, const xmlChar *system)
 {
 	refuse(((xmlParserCtxtPtr)arg)->_private, "a DOCTYPE is not allowed");
+	/* Only here: stopping frees the text that is being read, which attributes and libxml2's own
+	 * error paths still point into at other places. Elsewhere the rest, at most 256 KiB, is
+	 * read and ignored. */
+	xmlStopParser(arg);
 }
 
-/* Without a DOCTYPE there are the five predefined entities, which the parser resolves, and errors. */
+/* Without a DOCTYPE there are the five predefined entities, which the parser resolves, and
+ * errors. */
 static xmlEntityPtr on_entity(void *arg, const xmlChar *name)
 {
 	xmlEntityPtr entity = xmlGetPredefinedEntity(name);
@@ -276,8 +284,8 @@ static void on_error(void *arg, xmlErrorPtr error)
 	refuse(r, "%.*s", SPAN_ARG(message));
 }
 
-/* The encodings that RFC 4826 3.3 allows come to one: UTF-8. So nothing makes libxml2 guess, nor load a converter that a peer
- * names. */
+/* RFC 4826 has its documents in UTF-8. So nothing need make libxml2 guess, nor load a converter
+ * that a peer names. */
 static bool looks_like_utf8(struct span body)
 {
 	if (memchr(body.at, '\0', body.len) != NULL)
@@ -304,7 +312,8 @@ int resource_list_parse(struct span body, struct resource_list *out, char *why, 
 	*out = (struct resource_list){ .entries = NULL };
 	if (size > 0)
 		why[0] = '\0';
-	/* Space before the XML declaration is not well-formed, but clients that build bodies by hand send it. */
+	/* Space before the XML declaration is not well-formed, but clients that build bodies by
+	 * hand send it. */
 	while (body.len > 0 && (body.at[0] == ' ' || body.at[0] == '\t' || body.at[0] == '\r' ||
 				       body.at[0] == '\n')) {
 		body.at++;
@@ -398,7 +407,7 @@ char *resource_list_history(const struct resource_list *list)
 			fprintf(f, "\" cp:copyControl=\"%s\"/>\r\n", shown[k].name);
 		}
 	}
-	/* RFC 5364 4: those who are not named are one entry a level, with their number. */
+	/* RFC 5364: those who are not named are one entry a level, with their number. */
 	for (unsigned k = 0; k < 2; k++) {
 		if (hidden[k] > 0)
 			fprintf(f,

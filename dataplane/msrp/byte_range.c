@@ -4,52 +4,49 @@
 /* Eighteen digits keep every sum of two positions far inside 64 bits. */
 #define DIGITS_MAX 18
 
-/* Reads 1*DIGIT at the start of *rest. */
-static bool number_take(struct span *rest, uint64_t *out)
+/* 1*DIGIT at *at, which moves behind them. Too many digits wrap the value, and are then refused
+ * by their count. */
+static inline bool number_take(const char **at, const char *end, uint64_t *out)
 {
+	const char *digit = *at;
 	uint64_t value = 0;
-	size_t digits = 0;
+	size_t digits;
 
-	while (digits < rest->len && (unsigned)(rest->at[digits] - '0') < 10) {
-		if (digits == DIGITS_MAX)
-			return false;
-		value = value * 10 + (unsigned)(rest->at[digits] - '0');
-		digits++;
-	}
-	rest->at += digits;
-	rest->len -= digits;
+	for (; digit < end && (uint8_t)(*digit - '0') < 10; digit++)
+		value = value * 10 + (uint8_t)(*digit - '0');
+	digits = (size_t)(digit - *at);
+	*at = digit;
 	*out = value;
-	return digits > 0;
+	return digits > 0 && digits <= DIGITS_MAX;
 }
 
-static bool number_or_star_take(struct span *rest, uint64_t *out)
+static inline bool octet_take(const char **at, const char *end, char octet)
 {
-	if (rest->len > 0 && rest->at[0] == '*') {
-		rest->at++;
-		rest->len--;
+	if (*at == end || **at != octet)
+		return false;
+	(*at)++;
+	return true;
+}
+
+static inline bool number_or_star_take(const char **at, const char *end, uint64_t *out)
+{
+	if (octet_take(at, end, '*')) {
 		*out = BYTE_RANGE_UNKNOWN;
 		return true;
 	}
-	return number_take(rest, out);
-}
-
-static bool octet_take(struct span *rest, char octet)
-{
-	if (rest->len == 0 || rest->at[0] != octet)
-		return false;
-	rest->at++;
-	rest->len--;
-	return true;
+	return number_take(at, end, out);
 }
 
 int byte_range_parse(struct span text, struct byte_range *out)
 {
-	struct span rest = span_trim(text);
+	struct span trimmed = span_trim(text);
+	const char *at = trimmed.at;
+	const char *end = trimmed.at + trimmed.len;
 	struct byte_range range;
 
-	if (!number_take(&rest, &range.start) || !octet_take(&rest, '-') ||
-		!number_or_star_take(&rest, &range.end) || !octet_take(&rest, '/') ||
-		!number_or_star_take(&rest, &range.total) || rest.len != 0)
+	if (!number_take(&at, end, &range.start) || !octet_take(&at, end, '-') ||
+		!number_or_star_take(&at, end, &range.end) || !octet_take(&at, end, '/') ||
+		!number_or_star_take(&at, end, &range.total) || at != end)
 		return -EBADMSG;
 	if (range.start == 0)
 		return -EBADMSG;

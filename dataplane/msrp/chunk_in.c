@@ -13,8 +13,9 @@
  *   |                   v                       v                 v
  *   +------------- END_LINE <-------- the same end-line ends them all
  *
- * BODY_START is its own state because the CRLF of the blank line serves as the one before an end-line too: some
- * senders leave the second one out when the body is empty, and the next request must not be taken for a body.
+ * BODY_START is its own state because the CRLF of the blank line serves as the one before an
+ * end-line too: some senders leave the second one out when the body is empty, and the next
+ * request must not be taken for a body.
  */
 enum chunk_in_state { STATE_HEAD, STATE_END_LINE, STATE_BODY_START, STATE_BODY, STATE_BAD };
 
@@ -28,9 +29,10 @@ static bool is_control(char octet)
 	return ((uint8_t)octet < 0x20 && octet != '\t') || octet == 0x7f;
 }
 
-/* Finds the control octets, HTAB apart, of a run of octets, one after the other. In a good head each is the CR of a line
- * end (or its LF), so a single pass finds the lines and checks their octets. Sixty-four octets are looked
- * at at a time; `hits` has a bit for each control octet among them that has not been asked for. */
+/* Finds the control octets, HTAB apart, of a run of octets, one after the other. In a good head
+ * each is the CR of a line end (or its LF), so a single pass finds the lines and checks their
+ * octets. Sixty-four octets are looked at at a time; `hits` has a bit for each control octet
+ * among them that has not been asked for. */
 struct control_finder {
 	const char *block; /* which octets bit 0 and the following stand for */
 	const char *next;  /* the first octet not looked at */
@@ -92,11 +94,21 @@ static inline const char *control_next(struct control_finder *find)
 	return hit;
 }
 
-/* The first place where CRLF and seven dashes stand, or may stand, as far as there are octets; or `end`. */
+/* Drops the next control octet, which stands right behind the last one. */
+static inline void control_drop(struct control_finder *find)
+{
+	if (find->hits == 0)
+		control_refill(find);
+	find->hits &= find->hits - 1;
+}
+
+/* The first place where CRLF and seven dashes stand, or may stand, as far as there are octets;
+ * or `end`. */
 static const char *dashes_find(const char *at, const char *end)
 {
 #ifdef __SSE2__
-	/* CR and the last dash, eight octets on, must both match: in text and in compressed data few places do. */
+	/* CR and the last dash, eight octets on, must both match: in text and in compressed data
+	 * few places do. */
 	for (; end - at >= 16 + 8; at += 16) {
 		__m128i cr =
 			_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)at), _mm_set1_epi8('\r'));
@@ -123,8 +135,9 @@ static const char *dashes_find(const char *at, const char *end)
 	return end;
 }
 
-/* Eight octets as a number. Bit 0x20 set: letters in lower case, ':' and '-' as they are. No other octet that may stand
- * in a line turns into a letter, a ':' or a '-' by that bit, as controls have been sorted out before. */
+/* Eight octets as a number. Bit 0x20 set: letters in lower case, ':' and '-' as they are. No
+ * other octet that may stand in a line turns into a letter, a ':' or a '-' by that bit, as
+ * controls have been sorted out before. */
 static uint64_t word_load(const char *at)
 {
 	uint64_t word;
@@ -160,7 +173,8 @@ enum header {
 	HEADER_DISTRIBUTION_COUNT,
 };
 
-/* The value from `at` to `eol`, trimmed. RFC 4975 9 has exactly one space there, so look for that first. */
+/* The value from `at` to `eol`, trimmed. RFC 4975 9 has exactly one space there, so look for
+ * that first. */
 static inline struct span value_of(const char *at, const char *eol)
 {
 	if (eol - at >= 2 && at[0] == ' ' && (uint8_t)at[1] > ' ' && (uint8_t)eol[-1] > ' ')
@@ -190,7 +204,7 @@ static void blanks_skip(struct span *rest)
 	}
 }
 
-static struct span token_take(struct span *rest)
+static inline struct span token_take(struct span *rest)
 {
 	struct span token = { rest->at, octet_run(rest->at, rest->at + rest->len, OCTET_TOKEN) };
 
@@ -208,7 +222,8 @@ static bool octet_take(struct span *rest, char octet)
 	return true;
 }
 
-/* RFC 4975 9: a backslash stands only before a backslash or a quote. *inside is without the quotes. */
+/* RFC 4975 9: a backslash stands only before a backslash or a quote. *inside is without the
+ * quotes. */
 static bool quoted_take(struct span *rest, struct span *inside)
 {
 	size_t at = 1;
@@ -270,7 +285,8 @@ static bool is_utf8(struct span text)
 	return true;
 }
 
-/* Three digits at the start of *rest; false, and nothing taken, when there are not exactly three. */
+/* Three digits at the start of *rest; false, and nothing taken, when there are not exactly
+ * three. */
 static bool three_digits_take(struct span *rest, uint16_t *out)
 {
 	unsigned value = 0;
@@ -301,7 +317,8 @@ static bool status_read(struct span value, struct chunk *out)
 	return true;
 }
 
-/* context.md 2.6: Include-Sent-Count with nothing, or yes, no, true, false; other parameters only have to be well-formed. */
+/* context.md 2.6: Include-Sent-Count with nothing, or yes, no, true, false; other parameters
+ * only have to be well-formed. */
 static bool success_parameter_take(struct span *rest, bool *include_sent_count)
 {
 	struct span name = token_take(rest);
@@ -388,7 +405,8 @@ static bool content_type_read(struct span value, struct chunk *out)
 	return true;
 }
 
-/* RFC 7701 7: a quoted string of at most 1023 octets of UTF-8; "" takes the nickname back (context.md 2.8). */
+/* RFC 7701 7: a quoted string of at most 1023 octets of UTF-8; "" takes the nickname back
+ * (context.md 2.8). */
 static bool use_nickname_read(struct span value, struct chunk *out)
 {
 	return quoted_take(&value, &out->nickname) && value.len == 0 && out->nickname.len <= 1023 &&
@@ -398,8 +416,7 @@ static bool use_nickname_read(struct span value, struct chunk *out)
 static enum chunk_error path_read(
 	struct span value, struct chunk *out, struct span *path, const char *why)
 {
-	struct msrp_path list;
-	int result = msrp_path_parse(value, &list);
+	int result = msrp_path_check(value);
 
 	/* A limit of context.md 1.1, so not an answer but the end of the connection. */
 	if (result == -ENOBUFS)
@@ -412,27 +429,17 @@ static enum chunk_error path_read(
 
 /* -- lines --------------------------------------------------------------------------------- */
 
-/* A name's end, from its ninth octet on, colon included; n is a constant at each call, so the loop unrolls. */
-static inline bool name_ends(const char *at, const char *eol, const char *lower, size_t n)
-{
-	if ((size_t)(eol - at) < n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if ((at[i] | 0x20) != lower[i])
-			return false;
-	}
-	return true;
-}
-
-#define NAME_ENDS(rest, header)                                                                    \
-	if (name_ends(line + 8, eol, rest, sizeof(rest) - 1)) {                                    \
-		*value = line + 8 + sizeof(rest) - 1;                                              \
+/* Is the colon the octet before `len`, and do these eight end there? The first eight are known
+ * by then. */
+#define NAME_ENDS(len, last, header)                                                               \
+	if (eol - line >= (len) && word_load(line + (len)-8) == (last)) {                          \
+		*value = line + (len);                                                             \
 		return header;                                                                     \
 	}                                                                                          \
 	break
 
-/* Which header the line is; *value begins behind the colon, or is NULL when there is no colon behind a name.
- * The first eight octets decide at once among all names that we know. */
+/* Which header the line is; *value begins behind the colon, or is NULL when there is no colon
+ * behind a name. The first eight octets decide at once among all names that we know. */
 static inline enum header header_name_read(const char *line, const char *eol, const char **value)
 {
 	const char *colon;
@@ -445,21 +452,33 @@ static inline enum header header_name_read(const char *line, const char *eol, co
 			*value = line + 8;
 			return HEADER_TO_PATH;
 		case WORD('f', 'r', 'o', 'm', '-', 'p', 'a', 't'):
-			NAME_ENDS("h:", HEADER_FROM_PATH);
+			NAME_ENDS(
+				10, WORD('o', 'm', '-', 'p', 'a', 't', 'h', ':'), HEADER_FROM_PATH);
 		case WORD('m', 'e', 's', 's', 'a', 'g', 'e', '-'):
-			NAME_ENDS("id:", HEADER_MESSAGE_ID);
+			NAME_ENDS(11, WORD('s', 'a', 'g', 'e', '-', 'i', 'd', ':'),
+				HEADER_MESSAGE_ID);
 		case WORD('b', 'y', 't', 'e', '-', 'r', 'a', 'n'):
-			NAME_ENDS("ge:", HEADER_BYTE_RANGE);
+			NAME_ENDS(11, WORD('e', '-', 'r', 'a', 'n', 'g', 'e', ':'),
+				HEADER_BYTE_RANGE);
 		case WORD('s', 'u', 'c', 'c', 'e', 's', 's', '-'):
-			NAME_ENDS("report:", HEADER_SUCCESS_REPORT);
+			NAME_ENDS(15, WORD('-', 'r', 'e', 'p', 'o', 'r', 't', ':'),
+				HEADER_SUCCESS_REPORT);
 		case WORD('f', 'a', 'i', 'l', 'u', 'r', 'e', '-'):
-			NAME_ENDS("report:", HEADER_FAILURE_REPORT);
+			NAME_ENDS(15, WORD('-', 'r', 'e', 'p', 'o', 'r', 't', ':'),
+				HEADER_FAILURE_REPORT);
 		case WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-'):
-			NAME_ENDS("type:", HEADER_CONTENT_TYPE);
+			NAME_ENDS(13, WORD('n', 't', '-', 't', 'y', 'p', 'e', ':'),
+				HEADER_CONTENT_TYPE);
 		case WORD('u', 's', 'e', '-', 'n', 'i', 'c', 'k'):
-			NAME_ENDS("name:", HEADER_USE_NICKNAME);
+			NAME_ENDS(13, WORD('i', 'c', 'k', 'n', 'a', 'm', 'e', ':'),
+				HEADER_USE_NICKNAME);
 		case WORD('d', 'i', 's', 't', 'r', 'i', 'b', 'u'):
-			NAME_ENDS("tion-count:", HEADER_DISTRIBUTION_COUNT);
+			/* Longer than two words: the middle is looked at by itself. */
+			if (eol - line < 16 ||
+				word_load(line + 8) != WORD('t', 'i', 'o', 'n', '-', 'c', 'o', 'u'))
+				break;
+			NAME_ENDS(19, WORD('n', '-', 'c', 'o', 'u', 'n', 't', ':'),
+				HEADER_DISTRIBUTION_COUNT);
 		default: break;
 		}
 		if (word == WORD('s', 't', 'a', 't', 'u', 's', ':', line[7] | 0x20)) {
@@ -565,7 +584,8 @@ static void method_read(struct chunk *out, struct span text)
 		out->method = METHOD_NICKNAME;
 	else
 		out->method = METHOD_OTHER;
-	/* RFC 4975 9: upper-case letters. Lower case is an unknown method (501); anything else is not a method. */
+	/* RFC 4975 9: upper-case letters. Lower case is an unknown method (501); anything else
+	 * is not a method. */
 	if (text.len == 0 || octet_run(text.at, text.at + text.len, OCTET_ALPHA) != text.len)
 		refuse(out, 400, "The method is malformed");
 }
@@ -576,9 +596,9 @@ static inline bool start_line_take(
 {
 	struct span tid;
 
-	if (eol - line < 5 || memcmp(line, "MSRP ", 5) != 0)
+	if (eol - line < 5)
 		return false;
-	line += 5;
+	line += 5; /* seen by begins_with_msrp */
 	tid = span_make(line, octet_run(line, eol, OCTET_IDENT));
 	if (!octet_is(*line, OCTET_ALPHA | OCTET_DIGIT) || tid.len < 4 || tid.len > CHUNK_TID_MAX)
 		return false;
@@ -602,8 +622,9 @@ static inline bool start_line_take(
 
 enum line_end { LINE_WHOLE, LINE_OPEN, LINE_LONG, LINE_CONTROL };
 
-/* Finds the end of the line that begins at `line`; *eol is where its CRLF stands, or where the search ended. The outcome
- * depends on the octets only, not on how many are in: a line is long as soon as it has one octet too many. */
+/* Finds the end of the line that begins at `line`; *eol is where its CRLF stands, or where the
+ * search ended. The outcome depends on the octets only, not on how many are in: a line is long
+ * as soon as it has one octet too many. */
 static inline enum line_end line_end_find(
 	struct control_finder *find, const char *line, size_t max, const char **eol)
 {
@@ -612,16 +633,13 @@ static inline enum line_end line_end_find(
 	*eol = at;
 	if ((size_t)(at - line) > max)
 		return LINE_LONG;
-	if (at == find->end)
+	if (find->end - at >= 2 && memcmp(at, "\r\n", 2) == 0) {
+		control_drop(find); /* the LF */
+		return LINE_WHOLE;
+	}
+	if (at == find->end || (*at == '\r' && at + 1 == find->end))
 		return LINE_OPEN;
-	if (*at != '\r')
-		return LINE_CONTROL;
-	if (find->end - at < 2)
-		return LINE_OPEN;
-	if (at[1] != '\n')
-		return LINE_CONTROL;
-	control_next(find); /* the LF */
-	return LINE_WHOLE;
+	return LINE_CONTROL;
 }
 
 /* What the header lines together must fulfil. */
@@ -670,8 +688,33 @@ static inline bool begins_with_msrp(const char *at, const char *end)
 	return left >= 5 ? memcmp(at, "MSRP ", 5) == 0 : memcmp(at, "MSRP ", left) == 0;
 }
 
-/* Reads lines from where the last call stopped. The lines are taken as they are found, in one pass; *len is the head's
- * length when it is whole. */
+/* `line` is not a header: it must be what ends a head, the blank line or the end-line. */
+static enum head_result head_end(struct chunk_in *in, struct span bytes, struct chunk *out,
+	const char *line, const char *end, unsigned headers, unsigned present, size_t *len)
+{
+	if (*line == '-') {
+		*len = (size_t)(line - bytes.at);
+		in->state = STATE_END_LINE;
+		head_check(out, present, false);
+		return HEAD_WHOLE;
+	}
+	if (*line != '\r')
+		return head_bad(in, CHUNK_ERR_END_LINE);
+	if (end - line < 2)
+		return head_open(in, bytes, line, line, headers);
+	if (line[1] != '\n')
+		return head_bad(in, CHUNK_ERR_HEADER);
+	/* RFC 4975 7.2: a response has no body. */
+	if (in->method == METHOD_RESPONSE)
+		return head_bad(in, CHUNK_ERR_BODY);
+	*len = (size_t)(line + 2 - bytes.at);
+	in->state = STATE_BODY_START;
+	head_check(out, present, true);
+	return HEAD_WHOLE;
+}
+
+/* Reads lines from where the last call stopped. The lines are taken as they are found, in one
+ * pass; *len is the head's length when it is whole. */
 static enum head_result head_read(
 	struct chunk_in *in, struct span bytes, struct chunk *out, size_t *len)
 {
@@ -684,7 +727,8 @@ static enum head_result head_read(
 	enum chunk_error error;
 
 	if (in->line == 0) {
-		/* What is not MSRP at all is known by its first octets; nobody waits for a line end. */
+		/* What is not MSRP at all is known by its first octets; nobody waits for a line
+		 * end. */
 		if (!begins_with_msrp(line, end))
 			return head_bad(in, CHUNK_ERR_START_LINE);
 		switch (line_end_find(&find, line, CHUNK_START_LINE_MAX, &eol)) {
@@ -699,27 +743,8 @@ static enum head_result head_read(
 	for (;;) {
 		if (line == end)
 			return head_open(in, bytes, line, line, headers);
-		if (*line == '-') {
-			*len = (size_t)(line - bytes.at);
-			in->state = STATE_END_LINE;
-			head_check(out, present, false);
-			return HEAD_WHOLE;
-		}
-		if (*line == '\r') {
-			if (end - line < 2)
-				return head_open(in, bytes, line, line, headers);
-			if (line[1] != '\n')
-				return head_bad(in, CHUNK_ERR_HEADER);
-			/* RFC 4975 7.2: a response has no body. */
-			if (in->method == METHOD_RESPONSE)
-				return head_bad(in, CHUNK_ERR_BODY);
-			*len = (size_t)(line + 2 - bytes.at);
-			in->state = STATE_BODY_START;
-			head_check(out, present, true);
-			return HEAD_WHOLE;
-		}
 		if (!octet_is(*line, OCTET_ALPHA))
-			return head_bad(in, CHUNK_ERR_END_LINE);
+			return head_end(in, bytes, out, line, end, headers, present, len);
 		switch (line_end_find(&find, line, CHUNK_HEADER_MAX, &eol)) {
 		case LINE_WHOLE: break;
 		case LINE_OPEN: return head_open(in, bytes, line, eol, headers);
@@ -747,7 +772,8 @@ static inline void chunk_clear(struct chunk *out)
 	const size_t piece = 64;
 	char *at = (char *)out;
 
-	/* In pieces: as one, the compiler makes it a "rep stos", which costs a fifth of a whole head. */
+	/* In pieces: as one, the compiler makes it a "rep stos", which costs a fifth of a whole
+	 * head. */
 	for (size_t i = 0; i + piece <= sizeof(*out); i += piece)
 		memset(at + i, 0, piece);
 	memset(at + sizeof(*out) / piece * piece, 0, sizeof(*out) % piece);
@@ -772,8 +798,8 @@ static enum chunk_event head_feed(
 	in->scanned = 0;
 	in->headers = 0;
 	if (resumed) {
-		/* The first lines were taken in an earlier call, from octets that have moved since. Each line is
-		 * read at most twice in all, which keeps a trickle linear. */
+		/* The first lines were taken in an earlier call, from octets that have moved
+		 * since. Each line is read at most twice in all, which keeps a trickle linear. */
 		chunk_clear(out);
 		result = head_read(in, bytes, out, used);
 		if (result != HEAD_WHOLE)

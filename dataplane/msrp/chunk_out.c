@@ -173,7 +173,8 @@ size_t chunk_out_nickname(char *out, size_t size, struct span tid, struct span t
 	for (size_t i = 0; i < name.len; i++) {
 		char octet = name.at[i];
 
-		/* A quoted string cannot hold these, and a line end would begin a header of the name's choice. */
+		/* A quoted string cannot hold these, and a line end would begin a header of the
+		 * name's choice. */
 		if (((uint8_t)octet < 0x20 && octet != '\t') || octet == 0x7f)
 			return 0;
 		if (octet == '"' || octet == '\\')

@@ -42,7 +42,8 @@ static bool header_split(struct span line, struct span *name, struct span *value
 	return true;
 }
 
-/* [display name] "<" URI ">".  RFC 3862 3: the name may be a quoted string, and a '<' in it is part of the name. */
+/* [display name] "<" URI ">".  RFC 3862 3: the name may be a quoted string, and a '<' in it is
+ * part of the name. */
 static bool address_read(struct span value, struct span *uri)
 {
 	size_t at = 0;
@@ -176,7 +177,8 @@ static bool line_is_empty(const char *start, const char *lf)
 int cpim_parse(struct span bytes, size_t *resume, struct cpim *out)
 {
 	size_t limit = bytes.len < CPIM_HEAD_MAX ? bytes.len : CPIM_HEAD_MAX;
-	/* How far the search for line ends went, and in the lowest bit: has the first empty line been seen? */
+	/* How far the search for line ends went, and in the lowest bit: has the first empty line
+	 * been seen? */
 	size_t searched = *resume >> 1;
 	unsigned empty_lines = *resume & 1;
 

@@ -157,7 +157,8 @@ static unsigned hex_value(char digit)
 					    : (unsigned)((digit | 0x20) - 'a' + 10);
 }
 
-/* The next octet of a host, in lower case; a triplet that stands for an unreserved octet counts as that octet. */
+/* The next octet of a host, in lower case; a triplet that stands for an unreserved octet counts
+ * as that octet. */
 static char host_octet_next(struct span *rest)
 {
 	char octet = rest->at[0];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* fuzz_chunk_in: any octets, cut in any way, keep the promises of chunk_in.h.
  *
- * The first two octets of an input choose how the rest is cut; chunk_trace checks each event, and the three
- * traces must be equal.
+ * The first two octets of an input choose how the rest is cut; chunk_trace checks each event,
+ * and the three traces must be equal.
  */
 #include "tests/unit/msrp/chunk_trace.h"
 #include <stdio.h>

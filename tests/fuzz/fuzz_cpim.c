@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fuzz_cpim: any octets as the start of a body, whole and octet by octet, keep the promises of cpim.h. */
+/* fuzz_cpim: any octets as the start of a body, whole and octet by octet, keep the promises of
+ * cpim.h. */
 #include "dataplane/msrp/cpim.h"
 #include <stdio.h>
 #include <stdlib.h>

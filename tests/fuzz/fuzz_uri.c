@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fuzz_uri: any text as a path and as a URI; what is accepted keeps the promises of uri.h and path.h. */
+/* fuzz_uri: any text as a path and as a URI; what is accepted keeps the promises of uri.h and
+ * path.h. */
 #include "dataplane/msrp/path.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,8 @@
  *
  *   replay_chunk_in DIRECTORY
  *
- * The harness ends the program when something does not hold; the file is the one of the last line begun.
+ * The harness ends the program when something does not hold; the file is the one of the last
+ * line begun.
  */
 #include <dirent.h>
 #include <stdint.h>

@@ -49,6 +49,8 @@ static const struct {
 	{ "sip:7042@example.com;user=phone", "sip:7042@example.com;user=phone" },
 	{ "sip:bob@example.com;user=phone", "sip:bob@example.com;user=phone" },
 	{ "tel:*86#A", "tel:*86#a" },
+	{ "tel:+1555;isub=%41B%c3", "tel:+1555;isub=ab%C3" },
+	{ "sip:alice@example.com;user=%49P", "sip:alice@example.com;user=ip" },
 	{ "im:alice@Example.com", "im:alice@example.com" },
 	/* refused */
 	{ "", NULL },
@@ -80,6 +82,10 @@ static const struct {
 	{ "tel:+1555x", NULL },
 	{ "tel:+*1", NULL },
 	{ "tel:;ext=5", NULL },
+	{ "tel:7042;phone-context=", NULL },
+	{ "tel:7042;phone-context=ex\xff", NULL },
+	{ "tel:+1555;isub=%4", NULL },
+	{ "tel:+1555;ext=x", NULL },
 	{ "tel:%zz", NULL },
 	{ "im:example.com", NULL },
 };

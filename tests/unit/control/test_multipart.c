@@ -200,7 +200,8 @@ Test(multipart, the_boundary_written_is_in_no_part)
 	size_t len;
 	char *text = multipart_write(&in, 1, type_before, &len);
 
-	/* The boundary that this body would have is put into the part type's body itself: another must come. */
+	/* The boundary that this body would have is put into the part type's body itself: another
+	 * must come. */
 	free(text);
 	for (int i = 0; i < 3; i++) {
 		in.body = span_make(

@@ -263,6 +263,25 @@ Test(config, the_reference_has_a_row_for_every_key)
 	free(text);
 }
 
+Test(config, the_page_in_docs_is_what_the_reference_prints)
+{
+	static char page[32768];
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len),
+	     *in = fopen(SOURCE_ROOT "/docs/configuration.md", "r");
+
+	config_reference(out);
+	fclose(out);
+	cr_assert_not_null(in);
+	page[fread(page, 1, sizeof(page) - 1, in)] = 0;
+	fclose(in);
+	cr_assert_str_eq(page, text,
+		"write it anew: build/dataplane/plenum-switch --reference "
+		">docs/configuration.md");
+	free(text);
+}
+
 /* ---- what is refused, and in which words ---- */
 
 Test(config_errors, an_unknown_key_names_the_nearest)

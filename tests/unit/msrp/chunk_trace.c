@@ -108,7 +108,8 @@ static bool begins_with(struct span octets, struct span prefix)
 	return octets.len >= prefix.len && memcmp(octets.at, prefix.at, prefix.len) == 0;
 }
 
-/* "-------tid" flag CRLF at the start of the octets; its length or 0. Written apart from the module on purpose. */
+/* "-------tid" flag CRLF at the start of the octets; its length or 0. Written apart from the
+ * module on purpose. */
 static size_t end_line_len(const struct chunk_trace *trace, struct span octets)
 {
 	const size_t len = 7 + trace->tid_len + 3;
@@ -259,7 +260,8 @@ void chunk_trace_play(
 
 		fed += more;
 		do {
-			/* Copied anew each time: spans of the call before must not be needed any more. */
+			/* Copied anew each time: spans of the call before must not be needed any
+			 * more. */
 			goes_on = event_take(trace, &in,
 				guard_put(span_make(stream.at + trace->used, fed - trace->used)));
 		} while (goes_on && trace->broken == NULL);

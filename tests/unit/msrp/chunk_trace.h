@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* chunk_trace: plays a stream to chunk_in in pieces, as a caller would, and writes down what came out.
+/* chunk_trace: plays a stream to chunk_in in pieces, as a caller would, and writes down what came
+ * out.
  *
- * Two traces of one stream are equal whatever the pieces: that is the module's promise, and the unit tests and
- * the fuzz harness both hold it to it. Each call gets octets that end at an unreadable page, so one
- * read too far ends the program. What must hold for every single event is checked on the way.
+ * Two traces of one stream are equal whatever the pieces: that is the module's promise, and the
+ * unit tests and the fuzz harness both hold it to it. Each call gets octets that end at an
+ * unreadable page, so one read too far ends the program. What must hold for every single event
+ * is checked on the way.
  */
 #ifndef TESTS_UNIT_MSRP_CHUNK_TRACE_H
 #define TESTS_UNIT_MSRP_CHUNK_TRACE_H

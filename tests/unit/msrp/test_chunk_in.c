@@ -149,7 +149,6 @@ Test(chunk_in, random_splits_give_the_same_events)
 	}
 }
 
-/* Nothing before the cut may be remembered: only the octets that the contract leaves with the caller come again. */
 Test(chunk_in, a_pipelined_stream_gives_each_chunk)
 {
 	struct chunk_trace trace;
@@ -596,7 +595,8 @@ Test(chunk_in, a_transaction_id_has_4_to_32_octets)
 	limit_expect(CHUNK_ERR_START_LINE);
 }
 
-/* Garbage without a line end is known by its first octets, and a head without end stops a caller's buffer from growing. */
+/* Garbage without a line end is known by its first octets, and a head without end stops a
+ * caller's buffer from growing. */
 Test(chunk_in, nobody_waits_for_more_than_the_limits)
 {
 	limit_begin("\x16\x03\x01"); /* TLS on a plain port */
@@ -802,6 +802,40 @@ Test(chunk_in, a_nickname_has_at_most_1023_octets)
 	}
 }
 
+/* A known header shows by its bad value being refused; an unknown one may have any value. */
+Test(chunk_in, header_names_are_known_in_any_case_and_only_whole)
+{
+	const char *const names[] = { "Message-ID", "Byte-Range", "Status", "Success-Report",
+		"Failure-Report", "Content-Type", "Distribution-Count", "Use-Nickname" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		static struct taken taken;
+		char header[64];
+		size_t len = (size_t)snprintf(header, sizeof(header), "%s: ?\r\n", names[i]);
+		size_t name = strlen(names[i]);
+
+		take_headers(&taken, "SEND", header);
+		cr_expect_neq(taken.head.refuse, 0, "%s", header);
+		for (size_t at = 0; at < name; at++) {
+			char kept = header[at];
+
+			if (kept != '-') {
+				header[at] = kept ^ 0x20;
+				take_headers(&taken, "SEND", header);
+				cr_expect_neq(taken.head.refuse, 0, "%s", header);
+			}
+			header[at] = kept == 'x' ? 'y' : 'x';
+			take_headers(&taken, "SEND", header);
+			cr_expect_eq(taken.head.refuse, 0, "%s", header);
+			header[at] = kept;
+		}
+		memmove(header + name + 1, header + name, len - name + 1);
+		header[name] = 's';
+		take_headers(&taken, "SEND", header);
+		cr_expect_eq(taken.head.refuse, 0, "%s", header);
+	}
+}
+
 struct wish {
 	const char *value;
 	bool report, count;
@@ -870,8 +904,8 @@ Test(chunk_in, feeding_nothing_new_asks_for_more)
 
 /* -- linear -------------------------------------------------------------------------------- */
 
-/* What was searched of a head is not searched again: it may change under the parser's feet and nobody notices, until the
- * head is whole and its lines are taken. */
+/* What was searched of a head is not searched again: it may change under the parser's feet and
+ * nobody notices, until the head is whole and its lines are taken. */
 Test(chunk_in, a_trickled_head_is_searched_once)
 {
 	static char stream[CHUNK_HEADER_MAX];

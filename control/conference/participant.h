@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* participant: one IM Address in a conference: its state, its dialog, its MSRP leg.
+ *
+ * Spec:     RFC 4353; the rows of the table cite the clause that each comes from.
+ * Threads:  the focus's one thread.
+ * Memory:   owned by its conference (conference.h): conference_add makes it, conference_drop frees
+ * it. Not here: what an action does (controlling/). The table itself is pure.
+ *
+ *               INVITE of theirs             200 of ours
+ *       IDLE --------------------> JOINING ---------------> CONNECTED --> GONE by BYE of theirs
+ *        |                            |                      ^  |
+ *        | its turn                   +-> GONE if refused,   |  | removed
+ *        v                                cancelled          |  v
+ *       INVITED ---------------------------------------------+ LEAVING --> GONE, BYE answered
+ *        |  |              200 of theirs
+ *        |  +-> GONE if failed
+ *        v withdrawn
+ *       WITHDRAWN --> GONE, final response
+ */
+#ifndef CONTROL_CONFERENCE_PARTICIPANT_H
+#define CONTROL_CONFERENCE_PARTICIPANT_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "control/deadline.h"
+#include "control/media.h"
+#include "control/sip/dialog.h"
+#include "control/sip/identity.h"
+#include "control/sip/offer_answer.h"
+#include "include/result.h"
+
+#define PARTICIPANT_STATES(X)                                                                      \
+	X(IDLE)      /* known to the conference, nothing sent: waits for its turn to be invited */ \
+	X(JOINING)   /* its INVITE has no final answer yet */                                      \
+	X(INVITED)   /* our invitation has none */                                                 \
+	X(WITHDRAWN) /* our invitation was cancelled, its final answer is awaited */               \
+	X(CONNECTED)                                                                               \
+	X(LEAVING) /* our BYE is on its way */                                                     \
+	X(GONE)    /* to be freed */
+
+#define PARTICIPANT_EVENTS(X)                                                                      \
+	X(ASKS)       /* an INVITE of its own was accepted for processing */                       \
+	X(TURN)       /* it is its turn to be invited */                                           \
+	X(LEG_READY)  /* the switch made its MSRP leg */                                           \
+	X(LEG_FAILED) /* the switch could not */                                                   \
+	X(PROGRESS)   /* 18x to our invitation */                                                  \
+	X(OK)         /* 200 to our invitation, with SDP that we take */                           \
+	X(FAILURE)    /* a final response other than 2xx, or a 2xx we cannot take */               \
+	X(ADMIT)      /* its own INVITE is to be answered 200 */                                   \
+	X(REFUSE)     /* its own INVITE is to be refused */                                        \
+	X(CANCEL)     /* it gave up its own INVITE */                                              \
+	X(BYE)        /* it left */                                                                \
+	X(REMOVE)     /* we end its part: BYE, or CANCEL of the invitation */                      \
+	X(BYE_DONE)   /* our BYE was answered, or never will be */
+
+#define PARTICIPANT_ACTIONS(X)                                                                     \
+	X(NOTHING)                                                                                 \
+	X(LEG_ASK)     /* ask the switch for a leg */                                              \
+	X(INVITE_SEND) /* 7.2.2.2 */                                                               \
+	X(INVITER_RING)                                                                            \
+	X(JOIN) /* the invited one becomes a member */                                             \
+	X(COUNT_FAILURE)                                                                           \
+	X(ANSWER) /* 7.2.1.1 */                                                                    \
+	X(REJECT)                                                                                  \
+	X(WITHDRAW) /* CANCEL */                                                                   \
+	X(FORGET)                                                                                  \
+	X(DEPART)   /* 7.2.1.10 */                                                                 \
+	X(BYE_SEND) /* 7.2.1.9 */                                                                  \
+	X(RELEASE)  /* the end of 7.2.1.9: MSRP resources */
+
+enum participant_state {
+#define X(name) PARTICIPANT_##name,
+	PARTICIPANT_STATES(X)
+#undef X
+		PARTICIPANT_STATE_COUNT
+};
+
+enum participant_event {
+#define X(name) PARTICIPANT_EV_##name,
+	PARTICIPANT_EVENTS(X)
+#undef X
+		PARTICIPANT_EVENT_COUNT
+};
+
+enum participant_action {
+	PARTICIPANT_DO_IMPOSSIBLE, /* an empty cell of the table */
+#define X(name) PARTICIPANT_DO_##name,
+	PARTICIPANT_ACTIONS(X)
+#undef X
+		PARTICIPANT_ACTION_COUNT
+};
+
+struct participant_step {
+	enum participant_action action;
+	enum participant_state next;
+};
+
+/* The cell of the table; NULL where the event cannot happen in that state. */
+const struct participant_step *participant_step(
+	enum participant_state state, enum participant_event event);
+const char *participant_state_name(enum participant_state state);
+const char *participant_event_name(enum participant_event event);
+const char *participant_action_name(enum participant_action action);
+
+struct conference;
+
+struct participant {
+	struct participant *next, *previous; /* of the conference, in the order of the list */
+	struct conference *conference;
+	enum participant_state state;
+	bool inviter; /* its INVITE made the conference */
+	bool leg_ready;
+	bool progressed;    /* an 18x has come */
+	bool member;        /* sends and receives */
+	bool bound;         /* as the switch last said */
+	bool retried;       /* invited once more after 422 */
+	unsigned number;    /* the switch's participant number */
+	unsigned status;    /* final status of its invitation, or of our refusal; 0: none */
+	const char *reason; /* Reason of our BYE or Warning of our refusal; static text or NULL */
+
+	char *canonical;        /* IM Address, canonical */
+	char *canonical_second; /* of the same user, NULL: none */
+	char *uri;              /* as written */
+	char *display_name;     /* "" when unknown */
+	char *alias;            /* anonymous URI; NULL: known by its address */
+	char *alias_name;
+	char *headers; /* header part of its list entry; "" */
+	char *allow;   /* CF-7.2.1.2-R3: methods it supports; "" when it did not say */
+
+	struct dialog *dialog;
+	struct media_leg *leg;
+	char *msrp_uri; /* ours on its leg */
+	struct sdp_media remote;
+	bool has_remote;
+	uint64_t sdp_session, sdp_version; /* o= of what we say */
+	char *sdp;                         /* what we said last; NULL: nothing */
+	uint32_t session_expires; /* seconds; what its INVITE asked, then what holds; 0: none */
+	uint32_t min_se;
+	bool refresher_is_us;
+	bool supports_timer;
+	struct deadline wait; /* for a new binding after its MSRP connection was lost */
+};
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* procedures: the controlling function, 7.2.1 and 7.2.2: a file per clause subject.
+ *
+ *   session.c  what all share: events into the participant's table, callbacks of dialogs and of
+ *              the switch, refusals
+ *   adhoc.c    7.2.1.2  Ad-hoc IM Group setup
+ *   answer.c   7.2.1.1  contents of the 200
+ *   invite.c   7.2.2.2  IM Session invitation request
+ *   modify.c   7.2.1.6  re-INVITE with new MSRP parameters
+ *   refresh.c  7.2.1.11 session timer
+ *   leave.c    7.2.1.10 BYE received
+ *   remove.c   7.2.1.9  Removal of Participant
+ *   options.c  OPTIONS (context.md 3.3)
+ *
+ * Place:    focus -> procedures -> conference, dialog, media.
+ * Threads:  the focus's one thread.
+ */
+#ifndef CONTROL_CONTROLLING_PROCEDURES_H
+#define CONTROL_CONTROLLING_PROCEDURES_H
+#include "control/focus.h"
+
+#define INVITATIONS_IN_FLIGHT 100u /* per room (context.md 3.4) */
+#define PARTICIPANT_EV_NONE   PARTICIPANT_EVENT_COUNT
+
+/* ---- session.c ---- */
+
+/* Takes the event to the participant's table and does what the cell says. The participant may be
+ * gone afterwards; the caller ends with conference_settle. */
+void session_feed(struct participant *participant, enum participant_event event);
+/* Lets the rules decide what follows: the inviter's answer, release, the next invitations. The
+ * conference may be gone afterwards. Called last by everything that changed something. */
+void conference_settle(struct conference *conference);
+/* Takes back every invitation without a final answer; says whether there was one. */
+bool session_withdraw(struct conference *conference);
+/* Starts or restarts the time after which a conference without messages ends
+ * (conference.idle_release). */
+void session_idle_start(struct conference *conference);
+/* Removes everybody (7.2.1.9); reason is a static Reason value. */
+void conference_end(struct conference *conference, const char *reason);
+
+extern const struct dialog_ops session_dialog_ops;
+/* What the switch says of a leg and of a room. */
+void leg_changed(void *arg, void *leg_arg, const struct leg_status *status);
+void room_counted(void *arg, void *room_arg, const struct room_counts *counts);
+
+/* Refuses an initial INVITE with a Warning (NULL: none) and frees the dialog. */
+void session_refuse(struct focus *focus, struct dialog *dialog, unsigned status, const char *phrase,
+	const char *warning);
+/* An INVITE to a Session Identity. */
+void session_refuse_unknown(struct focus *focus, struct dialog *dialog, bool exists);
+
+/* The leg as the switch is to see it after an offer and answer. */
+must_check int session_leg_update(struct participant *participant, bool we_offered, bool rebind);
+/* What we say in SDP about the participant's leg (malloc), NULL without memory. answer: to its
+ * offer in participant->remote; else an offer, which repeats what was said last. */
+char *session_sdp(struct participant *participant, bool answer);
+/* ---- one action of the table each; the result is the event that follows, or PARTICIPANT_EV_NONE
+ * ---- */
+
+enum participant_event leg_ask(struct participant *participant);
+enum participant_event invite_send(struct participant *participant);
+enum participant_event inviter_ring(struct participant *participant);
+enum participant_event invite_join(struct participant *participant);
+enum participant_event invite_count_failure(struct participant *participant);
+enum participant_event invite_withdraw(struct participant *participant);
+enum participant_event answer_send(struct participant *participant);
+enum participant_event adhoc_reject(struct participant *participant);
+enum participant_event leave_depart(struct participant *participant);
+enum participant_event remove_bye(struct participant *participant);
+enum participant_event remove_release(struct participant *participant);
+
+/* ---- entries ---- */
+
+void adhoc_received(struct focus *focus, struct dialog *dialog, const struct request *request,
+	const char *factory);
+void invite_answered(struct participant *participant, const struct response *response);
+void modify_received(struct participant *participant, const struct request *request);
+void options_received(struct focus *focus, struct ua_transaction *t, const struct request *request);
+
+/* ---- refresh.c ---- */
+
+/* Takes over what the request says of the session timer. -EPROTO: the interval is too small, answer
+ * 422. */
+must_check int refresh_read(struct participant *participant, const struct request *request);
+/* Session-Expires and, where it must, Require, of the answer. */
+void refresh_headers(const struct participant *participant, struct header_block *block);
+/* The dialog stands (again): supervise it. */
+void refresh_start(struct participant *participant);
+/* It is our turn to refresh, and what came of it. */
+void refresh_due(struct participant *participant);
+void refresh_answered(struct participant *participant, const struct response *response);
+/* What a 422 says. */
+void refresh_too_small(const struct config *config, struct header_block *block);
+#endif

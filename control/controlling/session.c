@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/controlling/procedures.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include "include/log.h"
+
+#define REASON_GONE      "SIP;cause=410;text=\"Gone\""
+#define REASON_UNBOUND   "SIP;cause=408;text=\"MSRP not bound\""
+#define REASON_LOST      "SIP;cause=480;text=\"MSRP connection lost\""
+#define REASON_CONGESTED "SIP;cause=480;text=\"Congested\""
+#define REASON_EXPIRED   "SIP;cause=408;text=\"Session expired\""
+
+static enum participant_event nothing(struct participant *p)
+{
+	return PARTICIPANT_EV_NONE;
+}
+
+static enum participant_event (*const actions[PARTICIPANT_ACTION_COUNT])(struct participant *) = {
+	[PARTICIPANT_DO_NOTHING] = nothing,
+	[PARTICIPANT_DO_LEG_ASK] = leg_ask,
+	[PARTICIPANT_DO_INVITE_SEND] = invite_send,
+	[PARTICIPANT_DO_INVITER_RING] = inviter_ring,
+	[PARTICIPANT_DO_JOIN] = invite_join,
+	[PARTICIPANT_DO_COUNT_FAILURE] = invite_count_failure,
+	[PARTICIPANT_DO_ANSWER] = answer_send,
+	[PARTICIPANT_DO_REJECT] = adhoc_reject,
+	[PARTICIPANT_DO_WITHDRAW] = invite_withdraw,
+	[PARTICIPANT_DO_FORGET] = nothing,
+	[PARTICIPANT_DO_DEPART] = leave_depart,
+	[PARTICIPANT_DO_BYE_SEND] = remove_bye,
+	[PARTICIPANT_DO_RELEASE] = remove_release,
+};
+
+void session_feed(struct participant *p, enum participant_event event)
+{
+	struct focus *focus = p->conference->focus;
+
+	while (event != PARTICIPANT_EV_NONE) {
+		const struct participant_step *step = participant_step(p->state, event);
+
+		if (step == NULL) {
+			focus->impossible++;
+			log_debug("session",
+				"event out of place conference=%s number=%u state=%s event=%s",
+				p->conference->uri, p->number, participant_state_name(p->state),
+				participant_event_name(event));
+			return;
+		}
+		conference_state(p, step->next);
+		event = actions[step->action](p);
+		if (p->state == PARTICIPANT_GONE) {
+			conference_drop(p, &focus->deadlines);
+			return;
+		}
+	}
+}
+
+/* Feeds REMOVE to everybody who is not on the way out; says whether there was one. */
+static bool remove_all(struct conference *c, const char *reason)
+{
+	struct participant *next;
+	bool any = false;
+
+	for (struct participant *p = c->first; p != NULL; p = next) {
+		next = p->next;
+		if (p->state == PARTICIPANT_LEAVING || p->state == PARTICIPANT_WITHDRAWN)
+			continue;
+		any = true;
+		if (p->reason == NULL)
+			p->reason = reason;
+		session_feed(p, PARTICIPANT_EV_REMOVE);
+	}
+	return any;
+}
+
+bool session_withdraw(struct conference *c)
+{
+	struct participant *next;
+	bool any = false;
+
+	for (struct participant *p = c->first; p != NULL; p = next) {
+		next = p->next;
+		if (p->state != PARTICIPANT_IDLE && p->state != PARTICIPANT_INVITED)
+			continue;
+		any = true;
+		session_feed(p, PARTICIPANT_EV_REMOVE);
+	}
+	return any;
+}
+
+/* One decision of the rules; false when there is none to take. */
+static bool settle_once(struct conference *c)
+{
+	struct participant *inviter = c->inviter;
+	struct policy_counts counts;
+
+	/* context.md 3.3: an inviter who gave up, or was refused, invites nobody any more. */
+	if (inviter == NULL && !c->answered && session_withdraw(c))
+		return true;
+	if (c->waiting != NULL && c->in_state[PARTICIPANT_INVITED] < INVITATIONS_IN_FLIGHT) {
+		session_feed(c->waiting, PARTICIPANT_EV_TURN);
+		return true;
+	}
+	conference_counts(c, &counts);
+	/* CF-7.2.1.2-OK1: the first 200 of an invited user lets the inviter in. */
+	if (counts.inviter_waits && inviter->leg_ready &&
+		(counts.connected > 0 || counts.invited == 0 ||
+			c->focus->config->conference_answer_first)) {
+		session_feed(inviter, PARTICIPANT_EV_ADMIT);
+		return true;
+	}
+	switch (policy_adhoc(&counts)) {
+	case POLICY_REFUSE_INVITER:
+		inviter->status = c->lowest_status ? c->lowest_status : 480;
+		session_feed(inviter, PARTICIPANT_EV_REFUSE);
+		return true;
+	case POLICY_RELEASE: return remove_all(c, REASON_GONE);
+	default: return false;
+	}
+}
+
+void conference_settle(struct conference *c)
+{
+	struct focus *focus = c->focus;
+
+	if (c->settling)
+		return;
+	c->settling = true;
+	while (settle_once(c)) {
+	}
+	c->settling = false;
+	if (c->first != NULL)
+		return;
+	log_info("conference", "ended conference=%s conferences=%u", c->uri,
+		focus->conferences.count - 1);
+	conference_free(c, &focus->conferences, &focus->deadlines);
+}
+
+void conference_end(struct conference *c, const char *reason)
+{
+	remove_all(c, reason);
+	conference_settle(c);
+}
+
+/* ---- the switch ---- */
+
+static void leg_done(void *arg, int result, struct span uri, uint16_t port)
+{
+	struct participant *p = arg;
+	struct conference *c = p->conference;
+
+	if (result == 0)
+		p->msrp_uri = strndup(uri.at, uri.len);
+	p->leg_ready = p->msrp_uri != NULL;
+	if (!p->leg_ready) {
+		log_warning("session", "no leg conference=%s number=%u result=\"%s\"", c->uri,
+			p->number, result_text(result));
+		p->status = 503;
+	}
+	session_feed(p, p->leg_ready ? PARTICIPANT_EV_LEG_READY : PARTICIPANT_EV_LEG_FAILED);
+	conference_settle(c);
+}
+
+/* The peer's path and who connects follow with the answer, when both are known. */
+enum participant_event leg_ask(struct participant *p)
+{
+	struct conference *c = p->conference;
+	const struct media_leg_offer offer = { .path = { "", 0 } };
+	struct object_tag tag;
+
+	memcpy(tag.octets, c->uri + strlen("sip:im-"), 12);
+	memcpy(tag.octets + 12, &p->number, 4);
+	if (!p->inviter)
+		c->invited++;
+	if (media_leg_add(c->room, &p->leg, &tag, &offer, leg_done, p) < 0) {
+		p->leg = NULL;
+		p->status = 503;
+		return PARTICIPANT_EV_LEG_FAILED;
+	}
+	return PARTICIPANT_EV_NONE;
+}
+
+int session_leg_update(struct participant *p, bool we_offered, bool rebind)
+{
+	const struct config *config = p->conference->focus->config;
+	enum sdp_setup theirs = p->remote.setup;
+	enum sdp_setup ours = we_offered ? SDP_SETUP_ACTPASS : sdp_setup_answer(theirs);
+	struct media_leg_offer offer = {
+		.active = sdp_setup_we_connect(ours, theirs, we_offered),
+		.secure = p->remote.secure,
+		.bind_ms = (uint32_t)config->msrp_bind_ms,
+		.path = span_of(p->remote.path),
+	};
+
+	return media_leg_update(p->leg, &offer, rebind);
+}
+
+static void rebind_missed(void *arg)
+{
+	struct participant *p = arg;
+	struct conference *c = p->conference;
+
+	p->reason = REASON_LOST;
+	session_feed(p, PARTICIPANT_EV_REMOVE);
+	conference_settle(c);
+}
+
+void leg_changed(void *arg, void *leg_arg, const struct leg_status *status)
+{
+	struct participant *p = leg_arg;
+	struct conference *c = p->conference;
+	struct focus *focus = c->focus;
+
+	p->bound = status->state == LEG_BOUND;
+	if (p->bound) {
+		deadline_clear(&focus->deadlines, &p->wait);
+		return;
+	}
+	switch (status->cause) {
+	case LEG_CAUSE_TIMEOUT: p->reason = REASON_UNBOUND; break;
+	case LEG_CAUSE_CONGESTED:
+	case LEG_CAUSE_MEMORY: p->reason = REASON_CONGESTED; break;
+	case LEG_CAUSE_LOST:
+	case LEG_CAUSE_PROTOCOL:
+		/* A re-INVITE may bring it back (context.md 1.4). */
+		if (p->state == PARTICIPANT_CONNECTED && !deadline_is_set(&p->wait) &&
+			deadline_set(&focus->deadlines, &p->wait,
+				ua_now_ms() + focus->config->msrp_rebind_ms, rebind_missed, p) == 0)
+			return;
+		if (deadline_is_set(&p->wait))
+			return;
+		p->reason = REASON_LOST;
+		break;
+	default: return;
+	}
+	if (p->state != PARTICIPANT_CONNECTED)
+		return;
+	log_info("session", "leg ended conference=%s number=%u cause=\"%s\"", c->uri, p->number,
+		leg_cause_text(status->cause));
+	session_feed(p, PARTICIPANT_EV_REMOVE);
+	conference_settle(c);
+}
+
+void room_counted(void *arg, void *room_arg, const struct room_counts *counts)
+{
+	struct conference *c = room_arg;
+
+	if (counts->messages == c->messages)
+		return;
+	c->messages = counts->messages;
+	session_idle_start(c);
+}
+
+static void idled(void *arg)
+{
+	conference_end(arg, "SIP;cause=480;text=\"Session idle\""); /* context.md 3.5 */
+}
+
+void session_idle_start(struct conference *c)
+{
+	struct focus *focus = c->focus;
+	uint64_t idle_ms = focus->config->conference_idle_release_ms;
+
+	if (idle_ms > 0 &&
+		deadline_set(&focus->deadlines, &c->idle, ua_now_ms() + idle_ms, idled, c) < 0)
+		log_warning("session", "idle time not supervised, no memory conference=%s", c->uri);
+}
+
+/* ---- SDP ---- */
+
+static char *sdp_make(struct participant *p, bool answer)
+{
+	const struct config *config = p->conference->focus->config;
+	char policy[2048], *both = NULL, *text;
+	struct sdp_local local = {
+		.user = "plenum",
+		.session = p->sdp_session,
+		.version = p->sdp_version,
+		.uri = span_of(p->msrp_uri),
+		.setup = SDP_SETUP_ACTPASS,
+		.max_size = config->msrp_max_message,
+		.chatroom = true,
+		.chatroom_private = true,
+		.cema = true,
+	};
+
+	conference_wrapped_types(config, policy, sizeof(policy));
+	local.wrapped_types = span_of(policy);
+	if (answer) {
+		/* context.md 5.2: the answer has a setup only when the offer had one. */
+		local.setup = p->remote.setup == SDP_SETUP_ABSENT
+				      ? SDP_SETUP_ABSENT
+				      : sdp_setup_answer(p->remote.setup);
+		local.secure = p->remote.secure;
+		/* CF-7.2.1.2-OK2a */
+		both = sdp_types_intersect(span_of(policy), span_of(p->remote.wrapped_types));
+		if (both == NULL)
+			return NULL;
+		local.wrapped_types = span_of(both);
+	}
+	text = sdp_write(&local, answer ? &p->remote : NULL);
+	free(both);
+	return text;
+}
+
+char *session_sdp(struct participant *p, bool answer)
+{
+	char *text;
+
+	if (!answer && p->sdp != NULL)
+		return strdup(p->sdp);
+	text = sdp_make(p, answer);
+	if (text != NULL && p->sdp != NULL && strcmp(text, p->sdp) != 0) {
+		/* RFC 3264 8: what changed has the next version, what did not keeps its own. */
+		free(text);
+		p->sdp_version++;
+		text = sdp_make(p, answer);
+	}
+	if (text != NULL) {
+		free(p->sdp);
+		p->sdp = strdup(text);
+	}
+	return text;
+}
+
+/* ---- dialogs ---- */
+
+static void cancelled(void *arg)
+{
+	struct participant *p = arg;
+	struct conference *c = p->conference;
+
+	session_feed(p, PARTICIPANT_EV_CANCEL);
+	conference_settle(c);
+}
+
+static void acknowledged(void *arg, struct span body)
+{
+}
+
+static void responded(void *arg, const struct response *response)
+{
+	struct participant *p = arg;
+	struct conference *c = p->conference;
+
+	invite_answered(p, response);
+	conference_settle(c);
+}
+
+static void due(void *arg)
+{
+	refresh_due(arg);
+}
+
+static void refreshed(void *arg, const struct response *response)
+{
+	struct participant *p = arg;
+	struct conference *c = p->conference;
+
+	refresh_answered(p, response);
+	conference_settle(c);
+}
+
+static void modified(void *arg, const struct request *request)
+{
+	modify_received(arg, request);
+}
+
+static void ended(void *arg, enum dialog_end end)
+{
+	struct participant *p = arg;
+	struct conference *c = p->conference;
+
+	switch (end) {
+	case DIALOG_BYE_RECEIVED: session_feed(p, PARTICIPANT_EV_BYE); break;
+	case DIALOG_BYE_DONE: session_feed(p, PARTICIPANT_EV_BYE_DONE); break;
+	case DIALOG_EXPIRED: /* CF-7.2.1.11-EXP1 */
+		p->reason = REASON_EXPIRED;
+		session_feed(p, PARTICIPANT_EV_REMOVE);
+		break;
+	}
+	conference_settle(c);
+}
+
+const struct dialog_ops session_dialog_ops = {
+	.cancelled = cancelled,
+	.acknowledged = acknowledged,
+	.response = responded,
+	.refresh_due = due,
+	.refreshed = refreshed,
+	.modify = modified,
+	.ended = ended,
+};
+
+/* ---- refusals before there is a conference ---- */
+
+void session_refuse(struct focus *focus, struct dialog *dialog, unsigned status, const char *phrase,
+	const char *warning)
+{
+	struct header_block extra;
+	struct dialog_message message = { .extra = &extra };
+
+	header_init(&extra);
+	if (warning != NULL)
+		header_add_warning(&extra, focus->config->sip_domain, warning);
+	if (status == 503)
+		header_add(&extra, "Retry-After", "%d", FOCUS_RETRY_AFTER_S);
+	dialog_refuse(dialog, status, phrase, &message);
+	dialog_free(dialog);
+}
+
+void session_refuse_unknown(struct focus *focus, struct dialog *dialog, bool exists)
+{
+	unsigned status = (unsigned)focus->config->conference_gone_status;
+
+	if (exists)
+		session_refuse(focus, dialog, 501, "Not Implemented", "Rejoining is not offered");
+	else
+		session_refuse(focus, dialog, status, status == 404 ? "Not Found" : "Forbidden",
+			"Session does not exist");
+}

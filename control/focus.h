@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* focus: the whole control plane in one struct: what each procedure reaches.
+ *
+ * Place:    main -> focus; ua and media call back into it; it hands requests to controlling/.
+ * Threads:  one.
+ * Memory:   owns ua, media and every conference from focus_new to focus_free; config is kept.
+ */
+#ifndef CONTROL_FOCUS_H
+#define CONTROL_FOCUS_H
+#include "control/conference/conference.h"
+#include "control/deadline.h"
+#include "control/media.h"
+#include "control/sip/ua.h"
+#include "include/config.h"
+
+#define FOCUS_RETRY_AFTER_S 5 /* of a 503 while the switch is away */
+
+struct focus {
+	const struct config *config;
+	struct deadlines deadlines;
+	struct ua *ua;
+	struct media *media;
+	struct conferences conferences;
+	char (*factories)[IDENTITY_MAX]; /* canonical Conference-factory-URIs */
+	unsigned factory_count;
+	bool stopping;       /* no new conferences */
+	unsigned attached;   /* how often the switch came or went: descriptors changed */
+	unsigned watched;    /* the value of attached whose descriptors ua watches */
+	uint64_t impossible; /* events met in a state whose cell is empty */
+};
+
+/* Opens SIP listeners and looks for the switch. Errors are said in the log. -EINVAL: configuration.
+ */
+must_check int focus_new(struct focus **out, const struct config *config);
+void focus_free(struct focus *focus);
+
+/* One turn: waits at most wait_ms for SIP, the switch, a deadline, or `extra_fd` (-1: none). */
+void focus_step(struct focus *focus, int extra_fd, int wait_ms);
+
+/* Says BYE to everybody; from now on new conferences get 503. focus_is_idle: all have answered. */
+void focus_stop(struct focus *focus);
+bool focus_is_idle(const struct focus *focus);
+#endif

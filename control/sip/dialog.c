@@ -1,0 +1,616 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/sip/stack.h"
+#include <stdlib.h>
+#include "include/log.h"
+
+enum dialog_state {
+	DIALOG_THEIRS,    /* their INVITE has no final answer yet */
+	DIALOG_OURS,      /* our INVITE has none */
+	DIALOG_CONFIRMED, /* 2xx */
+	DIALOG_ENDING,    /* our BYE is on its way */
+	DIALOG_OVER,
+};
+
+struct dialog {
+	struct ua *ua;
+	nta_leg_t *leg;
+	nta_incoming_t *invite;  /* theirs, until its ACK */
+	nta_incoming_t *modify;  /* re-INVITE or UPDATE that waits for its answer or ACK */
+	nta_outgoing_t *calling; /* ours, until its final response */
+	nta_outgoing_t *refresh; /* our re-INVITE or UPDATE, until its final response */
+	nta_outgoing_t *bye;
+	const struct dialog_ops *ops;
+	void *arg;
+	enum dialog_state state;
+	bool acknowledged; /* the ACK of our 2xx has come, or the 2xx was theirs */
+	bool cancelled;    /* we asked our INVITE to stop */
+	bool bye_wanted;   /* as soon as it is acknowledged */
+	bool modify_is_invite;
+	bool freed;    /* by the owner; goes when the last callback and a wanted BYE are done */
+	unsigned busy; /* callbacks of the stack on the C stack */
+	char *reason;
+	struct deadline session; /* refresh_due, then the end */
+	uint64_t session_end_ms;
+	bool refresh_due; /* the next firing of session is our turn to refresh */
+};
+
+static int in_dialog(void *arg, nta_leg_t *leg, nta_incoming_t *incoming, const sip_t *sip);
+static void bye_send(struct dialog *dialog);
+
+static struct dialog *dialog_make(struct ua *ua)
+{
+	struct dialog *dialog = calloc(1, sizeof(*dialog));
+
+	if (dialog != NULL) {
+		dialog->ua = ua;
+		ua->dialogs++;
+	}
+	return dialog;
+}
+
+static void destroy(struct dialog *dialog)
+{
+	deadline_clear(dialog->ua->deadlines, &dialog->session);
+	/* A transaction that is destroyed still repeats its final response until the ACK. */
+	nta_incoming_destroy(dialog->invite);
+	nta_incoming_destroy(dialog->modify);
+	nta_outgoing_destroy(dialog->calling);
+	nta_outgoing_destroy(dialog->refresh);
+	nta_outgoing_destroy(dialog->bye);
+	if (dialog->leg != NULL)
+		nta_leg_destroy(dialog->leg);
+	dialog->ua->dialogs--;
+	free(dialog->reason);
+	free(dialog);
+}
+
+static void enter(struct dialog *dialog)
+{
+	dialog->busy++;
+}
+
+static void leave(struct dialog *dialog)
+{
+	if (--dialog->busy == 0 && dialog->freed && !dialog->bye_wanted)
+		destroy(dialog);
+}
+
+static void say_ended(struct dialog *dialog, enum dialog_end end)
+{
+	if (!dialog->freed && dialog->ops != NULL)
+		dialog->ops->ended(dialog->arg, end);
+}
+
+void dialog_bind(struct dialog *dialog, const struct dialog_ops *ops, void *arg)
+{
+	dialog->ops = ops;
+	dialog->arg = arg;
+}
+
+bool dialog_is_confirmed(const struct dialog *dialog)
+{
+	return dialog->state == DIALOG_CONFIRMED;
+}
+
+void dialog_free(struct dialog *dialog)
+{
+	if (dialog == NULL || dialog->freed)
+		return;
+	enter(dialog);
+	switch (dialog->state) {
+	case DIALOG_THEIRS: dialog_refuse(dialog, 500, sip_500_Internal_server_error, NULL); break;
+	case DIALOG_OURS: dialog_cancel(dialog); break;
+	case DIALOG_CONFIRMED: dialog_bye(dialog, NULL); break;
+	default: break;
+	}
+	dialog->freed = true;
+	leave(dialog);
+}
+
+/* ---- session timer (RFC 4028) ---- */
+
+static void session_deadline(void *arg)
+{
+	struct dialog *dialog = arg;
+
+	enter(dialog);
+	if (dialog->state != DIALOG_CONFIRMED) {
+		/* nothing to supervise any more */
+	} else if (dialog->refresh_due) {
+		dialog->refresh_due = false;
+		if (deadline_set(dialog->ua->deadlines, &dialog->session, dialog->session_end_ms,
+			    session_deadline, dialog) < 0)
+			log_warning("dialog", "session not supervised, no memory");
+		if (!dialog->freed && dialog->ops != NULL)
+			dialog->ops->refresh_due(dialog->arg);
+	} else {
+		say_ended(dialog, DIALOG_EXPIRED);
+	}
+	leave(dialog);
+}
+
+void dialog_supervise(struct dialog *dialog, uint32_t seconds, bool we_refresh)
+{
+	uint64_t now_ms = ua_now_ms(), interval_ms = seconds * 1000ull, margin_ms;
+
+	if (seconds == 0) {
+		deadline_clear(dialog->ua->deadlines, &dialog->session);
+		return;
+	}
+	/* RFC 4028 10: the BYE leaves before the other side gives up. */
+	margin_ms = interval_ms / 3 < 32000 ? interval_ms / 3 : 32000;
+	dialog->session_end_ms = now_ms + interval_ms - margin_ms;
+	dialog->refresh_due = we_refresh;
+	if (deadline_set(dialog->ua->deadlines, &dialog->session,
+		    we_refresh ? now_ms + interval_ms / 2 : dialog->session_end_ms,
+		    session_deadline, dialog) < 0)
+		log_warning("dialog", "session not supervised, no memory");
+}
+
+/* ---- what we say ---- */
+
+static void reply(struct dialog *dialog, nta_incoming_t *incoming, unsigned status,
+	const char *phrase, const struct dialog_message *message)
+{
+	static const struct dialog_message nothing;
+	char contact[700];
+
+	if (message == NULL)
+		message = &nothing;
+	if (message->contact != NULL)
+		snprintf(contact, sizeof(contact), "<%s>;" UA_TAGS, message->contact);
+	nta_incoming_treply(incoming, (int)status, phrase,
+		SIPTAG_CONTACT_STR(message->contact ? contact : NULL), SIPTAG_SERVER_STR(UA_SERVER),
+		SIPTAG_ALLOW_STR(status < 300 ? UA_ALLOW : NULL),
+		SIPTAG_SUPPORTED_STR(status < 300 ? UA_SUPPORTED : NULL),
+		SIPTAG_HEADER_STR(
+			message->extra && message->extra->len ? message->extra->text : NULL),
+		SIPTAG_CONTENT_TYPE_STR(message->content_type), SIPTAG_PAYLOAD_STR(message->body),
+		TAG_END());
+}
+
+void dialog_ring(struct dialog *dialog, const char *contact)
+{
+	struct dialog_message message = { .contact = contact };
+
+	if (dialog->state == DIALOG_THEIRS && dialog->invite != NULL)
+		reply(dialog, dialog->invite, 180, sip_180_Ringing, &message);
+}
+
+int dialog_answer(struct dialog *dialog, const struct dialog_message *message)
+{
+	if (dialog->state != DIALOG_THEIRS || dialog->invite == NULL)
+		return -EPROTO;
+	dialog->state = DIALOG_CONFIRMED;
+	reply(dialog, dialog->invite, 200, sip_200_OK, message);
+	return 0;
+}
+
+void dialog_refuse(struct dialog *dialog, unsigned status, const char *phrase,
+	const struct dialog_message *message)
+{
+	if (dialog->state != DIALOG_THEIRS || dialog->invite == NULL)
+		return;
+	dialog->state = DIALOG_OVER;
+	reply(dialog, dialog->invite, status, phrase, message);
+	nta_incoming_destroy(dialog->invite);
+	dialog->invite = NULL;
+}
+
+static void modify_done(struct dialog *dialog)
+{
+	nta_incoming_destroy(dialog->modify);
+	dialog->modify = NULL;
+}
+
+void dialog_modified(struct dialog *dialog, unsigned status, const char *phrase,
+	const struct dialog_message *message)
+{
+	if (dialog->modify == NULL || nta_incoming_status(dialog->modify) >= 200)
+		return;
+	reply(dialog, dialog->modify, status, phrase, message);
+	/* The 200 of a re-INVITE waits for its ACK; anything else is done. */
+	if (status >= 300 || !dialog->modify_is_invite)
+		modify_done(dialog);
+}
+
+void dialog_cancel(struct dialog *dialog)
+{
+	if (dialog->state != DIALOG_OURS || dialog->calling == NULL || dialog->cancelled)
+		return;
+	dialog->cancelled = true;
+	nta_outgoing_cancel(dialog->calling);
+}
+
+static int bye_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
+{
+	struct dialog *dialog = arg;
+
+	if (nta_outgoing_status(outgoing) < 200)
+		return 0;
+	enter(dialog);
+	nta_outgoing_destroy(dialog->bye);
+	dialog->bye = NULL;
+	if (dialog->state == DIALOG_ENDING) {
+		dialog->state = DIALOG_OVER;
+		say_ended(dialog, DIALOG_BYE_DONE);
+	}
+	leave(dialog);
+	return 0;
+}
+
+static void bye_send(struct dialog *dialog)
+{
+	bool listened = !dialog->freed;
+
+	dialog->bye_wanted = false;
+	dialog->state = DIALOG_ENDING;
+	dialog->bye = nta_outgoing_tcreate(dialog->leg, listened ? bye_answered : NULL,
+		listened ? dialog : NULL, NULL, SIP_METHOD_BYE, NULL,
+		SIPTAG_USER_AGENT_STR(UA_SERVER), SIPTAG_REASON_STR(dialog->reason), TAG_END());
+	if (dialog->bye == NULL) {
+		dialog->state = DIALOG_OVER;
+		say_ended(dialog, DIALOG_BYE_DONE);
+	}
+}
+
+void dialog_bye(struct dialog *dialog, const char *reason)
+{
+	if (dialog->state != DIALOG_CONFIRMED || dialog->bye_wanted)
+		return;
+	deadline_clear(dialog->ua->deadlines, &dialog->session);
+	free(dialog->reason);
+	dialog->reason = reason ? strdup(reason) : NULL;
+	/* RFC 3261 15: the callee says no BYE before the ACK of its 2xx, or the end of that
+	 * transaction. */
+	dialog->bye_wanted = true;
+	if (dialog->acknowledged) {
+		enter(dialog);
+		bye_send(dialog);
+		leave(dialog);
+	}
+}
+
+/* ---- their INVITE ---- */
+
+static void their_invite_over(struct dialog *dialog)
+{
+	nta_incoming_destroy(dialog->invite);
+	dialog->invite = NULL;
+}
+
+static struct span body_of(const sip_t *sip)
+{
+	if (sip == NULL || sip->sip_payload == NULL)
+		return span_make("", 0);
+	return span_make(sip->sip_payload->pl_data, sip->sip_payload->pl_len);
+}
+
+static void acknowledged(struct dialog *dialog, const sip_t *sip)
+{
+	dialog->acknowledged = true;
+	if (dialog->bye_wanted)
+		bye_send(dialog);
+	else if (sip == NULL && dialog->state == DIALOG_CONFIRMED)
+		say_ended(dialog, DIALOG_EXPIRED); /* 64 * T1 and no ACK: RFC 3261 13.3.1.4 */
+	else if (sip != NULL && !dialog->freed && dialog->ops != NULL)
+		dialog->ops->acknowledged(dialog->arg, body_of(sip));
+}
+
+/* ACK, CANCEL, or (sip NULL) nothing within 64 * T1. */
+static int invite_followed(void *arg, nta_incoming_t *incoming, const sip_t *sip)
+{
+	struct dialog *dialog = arg;
+
+	enter(dialog);
+	if (sip != NULL && sip->sip_request->rq_method == sip_method_cancel) {
+		if (dialog->state == DIALOG_THEIRS) {
+			dialog->state = DIALOG_OVER;
+			reply(dialog, incoming, 487, sip_487_Request_terminated, NULL);
+			their_invite_over(dialog);
+			if (!dialog->freed && dialog->ops != NULL)
+				dialog->ops->cancelled(dialog->arg);
+		}
+	} else {
+		their_invite_over(dialog);
+		acknowledged(dialog, sip);
+	}
+	leave(dialog);
+	return 0;
+}
+
+static int modify_followed(void *arg, nta_incoming_t *incoming, const sip_t *sip)
+{
+	struct dialog *dialog = arg;
+
+	enter(dialog);
+	if (sip == NULL || sip->sip_request->rq_method == sip_method_ack) {
+		if (dialog->modify == incoming)
+			modify_done(dialog);
+		if (sip == NULL && dialog->state == DIALOG_CONFIRMED)
+			say_ended(dialog, DIALOG_EXPIRED);
+		else if (sip != NULL && !dialog->freed && dialog->ops != NULL)
+			dialog->ops->acknowledged(dialog->arg, body_of(sip));
+	}
+	leave(dialog);
+	return 0;
+}
+
+static void stateless_503(struct ua *ua, nta_incoming_t *incoming)
+{
+	nta_incoming_treply(incoming, SIP_503_SERVICE_UNAVAILABLE, SIPTAG_SERVER_STR(UA_SERVER),
+		SIPTAG_RETRY_AFTER_STR("10"), TAG_END());
+	nta_incoming_destroy(incoming);
+}
+
+int dialog_received(
+	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request)
+{
+	struct dialog *dialog;
+
+	if (sip->sip_contact == NULL || sip->sip_contact->m_url->url_type == url_any) {
+		struct ua_transaction t = { incoming };
+
+		ua_respond(&t, 400, "Contact missing", NULL, NULL, NULL);
+		nta_incoming_destroy(incoming);
+		return 0;
+	}
+	if (ua->dialogs >= ua->dialogs_max || (dialog = dialog_make(ua)) == NULL) {
+		stateless_503(ua, incoming);
+		return 0;
+	}
+	dialog->state = DIALOG_THEIRS;
+	dialog->leg = nta_leg_tcreate(ua->agent, in_dialog, dialog,
+		SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM(sip->sip_to),
+		SIPTAG_TO(sip->sip_from), NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
+	if (dialog->leg == NULL || nta_leg_tag(dialog->leg, NULL) == NULL ||
+		nta_leg_server_route(dialog->leg, sip->sip_record_route, sip->sip_contact) < 0) {
+		destroy(dialog);
+		stateless_503(ua, incoming);
+		return 0;
+	}
+	nta_incoming_tag(incoming, nta_leg_get_tag(dialog->leg));
+	nta_incoming_bind(incoming, invite_followed, dialog);
+	dialog->invite = incoming;
+	nta_incoming_treply(incoming, SIP_100_TRYING, TAG_END());
+	enter(dialog);
+	ua->ops->invite(ua->arg, dialog, request);
+	leave(dialog);
+	return 0;
+}
+
+/* ---- requests within the dialog ---- */
+
+static void modify_received(struct dialog *dialog, nta_incoming_t *incoming, const sip_t *sip)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	struct request request;
+
+	if (dialog->state != DIALOG_CONFIRMED || dialog->freed || dialog->bye_wanted) {
+		reply(dialog, incoming, 481, sip_481_No_transaction, NULL);
+		nta_incoming_destroy(incoming);
+		return;
+	}
+	/* RFC 3261 14.2: ours is under way. */
+	if (dialog->refresh != NULL) {
+		reply(dialog, incoming, 491, sip_491_Request_pending, NULL);
+		nta_incoming_destroy(incoming);
+		return;
+	}
+	if (ua_refused(dialog->ua, incoming, sip))
+		return;
+	if (dialog->modify != NULL)
+		modify_done(dialog); /* answered, and its ACK is late: this request says the peer
+					has the 200 */
+	dialog->modify = incoming;
+	dialog->modify_is_invite = sip->sip_request->rq_method == sip_method_invite;
+	if (dialog->modify_is_invite)
+		nta_incoming_bind(incoming, modify_followed, dialog);
+	/* RFC 3261 12.2.2: target refresh */
+	if (sip->sip_contact != NULL)
+		nta_leg_server_route(dialog->leg, NULL, sip->sip_contact);
+	request_read(&request, dialog->ua, home, incoming, sip);
+	dialog->ops->modify(dialog->arg, &request);
+	if (dialog->modify != NULL && nta_incoming_status(dialog->modify) < 200)
+		dialog_modified(dialog, 500, sip_500_Internal_server_error, NULL);
+	su_home_deinit(home);
+}
+
+static void bye_received(struct dialog *dialog, nta_incoming_t *incoming)
+{
+	enum dialog_state before = dialog->state;
+
+	/* CF-7.2.1.10-R1 */
+	reply(dialog, incoming, 200, sip_200_OK, NULL);
+	nta_incoming_destroy(incoming);
+	switch (before) {
+	case DIALOG_THEIRS: /* RFC 3261 15.1.2: the pending request is answered 487 */
+		dialog->state = DIALOG_OVER;
+		reply(dialog, dialog->invite, 487, sip_487_Request_terminated, NULL);
+		their_invite_over(dialog);
+		if (!dialog->freed && dialog->ops != NULL)
+			dialog->ops->cancelled(dialog->arg);
+		break;
+	case DIALOG_CONFIRMED:
+	case DIALOG_ENDING:
+		dialog->state = DIALOG_OVER;
+		dialog->bye_wanted = false;
+		deadline_clear(dialog->ua->deadlines, &dialog->session);
+		say_ended(dialog, DIALOG_BYE_RECEIVED);
+		break;
+	default: break;
+	}
+}
+
+static int in_dialog(void *arg, nta_leg_t *leg, nta_incoming_t *incoming, const sip_t *sip)
+{
+	struct dialog *dialog = arg;
+	struct dialog_message message = { 0 };
+	struct header_block extra;
+
+	enter(dialog);
+	switch (sip->sip_request->rq_method) {
+	case sip_method_ack: nta_incoming_destroy(incoming); break;
+	case sip_method_bye: bye_received(dialog, incoming); break;
+	case sip_method_invite:
+	case sip_method_update: modify_received(dialog, incoming, sip); break;
+	case sip_method_options:
+		reply(dialog, incoming, 200, sip_200_OK, NULL);
+		nta_incoming_destroy(incoming);
+		break;
+	default:
+		header_init(&extra);
+		header_add(&extra, "Allow", "%s", UA_ALLOW);
+		message.extra = &extra;
+		reply(dialog, incoming, 405, sip_405_Method_not_allowed, &message);
+		nta_incoming_destroy(incoming);
+		break;
+	}
+	leave(dialog);
+	return 0;
+}
+
+/* ---- our INVITE ---- */
+
+static void acknowledge(struct dialog *dialog, nta_outgoing_t *outgoing)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	sip_cseq_t *cseq = sip_cseq_create(home, nta_outgoing_cseq(outgoing), SIP_METHOD_ACK);
+
+	/* The stack keeps it as long as the 2xx may come again. */
+	nta_outgoing_destroy(nta_outgoing_tcreate(dialog->leg, NULL, NULL, NULL, SIP_METHOD_ACK,
+		NULL, SIPTAG_CSEQ(cseq), SIPTAG_USER_AGENT_STR(UA_SERVER), TAG_END()));
+	su_home_deinit(home);
+}
+
+static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
+{
+	struct dialog *dialog = arg;
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	unsigned status = (unsigned)nta_outgoing_status(outgoing);
+	struct response response;
+
+	enter(dialog);
+	response_read(&response, home, sip, status);
+	if (status >= 200 && status < 300) {
+		nta_leg_rtag(dialog->leg, sip->sip_to->a_tag);
+		nta_leg_client_reroute(dialog->leg, sip->sip_record_route, sip->sip_contact, 1);
+		dialog->state = DIALOG_CONFIRMED;
+		dialog->acknowledged = true;
+		acknowledge(dialog, outgoing);
+		if (dialog->cancelled) { /* it crossed our CANCEL (RFC 3261 9.1) */
+			bye_send(dialog);
+			dialog->state = DIALOG_OVER;
+			response = (struct response){ .status = 487, .internal = true };
+		}
+	} else if (status >= 300) {
+		dialog->state = DIALOG_OVER;
+	}
+	if (status >= 200) {
+		nta_outgoing_destroy(dialog->calling);
+		dialog->calling = NULL;
+	}
+	if (!dialog->freed && dialog->ops != NULL && status > 100)
+		dialog->ops->response(dialog->arg, &response);
+	leave(dialog);
+	su_home_deinit(home);
+	return 0;
+}
+
+/* ---- our refresh ---- */
+
+static int refresh_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
+{
+	struct dialog *dialog = arg;
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	unsigned status = (unsigned)nta_outgoing_status(outgoing);
+	struct response response;
+
+	if (status < 200)
+		return 0;
+	enter(dialog);
+	response_read(&response, home, sip, status);
+	if (status < 300) {
+		if (sip->sip_contact != NULL)
+			nta_leg_client_reroute(dialog->leg, NULL, sip->sip_contact, 0);
+		if (nta_outgoing_method(outgoing) == sip_method_invite)
+			acknowledge(dialog, outgoing);
+	}
+	nta_outgoing_destroy(dialog->refresh);
+	dialog->refresh = NULL;
+	if (!dialog->freed && dialog->ops != NULL && dialog->state == DIALOG_CONFIRMED)
+		dialog->ops->refreshed(dialog->arg, &response);
+	leave(dialog);
+	su_home_deinit(home);
+	return 0;
+}
+
+int dialog_refresh(struct dialog *dialog, bool update, const struct dialog_message *message)
+{
+	char contact[700];
+
+	if (dialog->state != DIALOG_CONFIRMED || dialog->refresh != NULL ||
+		dialog->modify != NULL || !dialog->acknowledged || dialog->bye_wanted)
+		return -EPROTO;
+	snprintf(contact, sizeof(contact), "<%s>;" UA_TAGS, message->contact);
+	dialog->refresh = nta_outgoing_tcreate(dialog->leg, refresh_answered, dialog, NULL,
+		update ? sip_method_update : sip_method_invite, update ? "UPDATE" : "INVITE", NULL,
+		SIPTAG_CONTACT_STR(contact), SIPTAG_USER_AGENT_STR(UA_SERVER),
+		SIPTAG_ALLOW_STR(UA_ALLOW), SIPTAG_SUPPORTED_STR("timer"),
+		SIPTAG_HEADER_STR(
+			message->extra && message->extra->len ? message->extra->text : NULL),
+		SIPTAG_CONTENT_TYPE_STR(message->content_type), SIPTAG_PAYLOAD_STR(message->body),
+		TAG_END());
+	return dialog->refresh ? 0 : -ENOBUFS;
+}
+
+int dialog_invite(struct ua *ua, struct dialog **out, const char *local, const char *remote,
+	const struct dialog_message *message, const struct dialog_ops *ops, void *arg)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	const char *request_uri, *route;
+	struct dialog *dialog = NULL;
+	char to[IDENTITY_MAX + 8], contact[700], proxy[600];
+	int r;
+
+	if (ua->dialogs >= ua->dialogs_max)
+		return -ENOBUFS;
+	r = ua_route(ua, home, remote, &request_uri, &route);
+	if (r < 0)
+		goto out;
+	r = -ENOBUFS;
+	dialog = dialog_make(ua);
+	if (dialog == NULL)
+		goto out;
+	dialog->state = DIALOG_OURS;
+	dialog_bind(dialog, ops, arg);
+	snprintf(to, sizeof(to), "<%s>", remote);
+	snprintf(contact, sizeof(contact), "<%s>;" UA_TAGS, message->contact);
+	/* A next hop that routes loosely is told so by a Route of its own (RFC 3261 8.1.2). */
+	snprintf(proxy, sizeof(proxy), "<%s>", route ? route : "");
+	r = -EINVAL;
+	dialog->leg = nta_leg_tcreate(
+		ua->agent, in_dialog, dialog, SIPTAG_FROM_STR(local), SIPTAG_TO_STR(to), TAG_END());
+	if (dialog->leg == NULL || nta_leg_tag(dialog->leg, NULL) == NULL)
+		goto out;
+	dialog->calling = nta_outgoing_tcreate(dialog->leg, invitation_answered, dialog,
+		(const url_string_t *)route, SIP_METHOD_INVITE, (const url_string_t *)request_uri,
+		SIPTAG_CONTACT_STR(contact),
+		SIPTAG_ROUTE_STR(route && strstr(route, ";lr") ? proxy : NULL),
+		SIPTAG_USER_AGENT_STR(UA_SERVER), SIPTAG_ALLOW_STR(UA_ALLOW),
+		SIPTAG_SUPPORTED_STR("timer"),
+		SIPTAG_HEADER_STR(
+			message->extra && message->extra->len ? message->extra->text : NULL),
+		SIPTAG_CONTENT_TYPE_STR(message->content_type), SIPTAG_PAYLOAD_STR(message->body),
+		TAG_END());
+	if (dialog->calling == NULL)
+		goto out;
+	*out = dialog;
+	dialog = NULL;
+	r = 0;
+out:
+	if (dialog != NULL)
+		destroy(dialog);
+	su_home_deinit(home);
+	return r;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* stack: what the files of control/sip share: the types of Sofia-SIP end here.
+ *
+ * Not here: anything that a file outside this folder may include.
+ */
+#ifndef CONTROL_SIP_STACK_H
+#define CONTROL_SIP_STACK_H
+#define NTA_AGENT_MAGIC_T    struct ua
+#define NTA_LEG_MAGIC_T      void
+#define NTA_OUTGOING_MAGIC_T void
+#define NTA_INCOMING_MAGIC_T void
+#include <sofia-sip/su.h>
+#include <sofia-sip/su_alloc.h>
+#include <sofia-sip/su_log.h>
+#include <sofia-sip/su_wait.h>
+#include <sofia-sip/nta.h>
+#include <sofia-sip/nta_stateless.h>
+#include <sofia-sip/nta_tport.h>
+#include <sofia-sip/msg_addr.h>
+#include <sofia-sip/sip.h>
+#include <sofia-sip/sip_extra.h>
+#include <sofia-sip/sip_header.h>
+#include <sofia-sip/sip_status.h>
+#include <sofia-sip/sip_tag.h>
+#include <sofia-sip/tport_tag.h>
+#include <sofia-sip/url.h>
+#include "control/sip/dialog.h"
+#include "control/sip/registrar.h"
+#include "control/sip/ua.h"
+
+struct ua {
+	su_root_t *root;
+	nta_agent_t *agent;
+	nta_leg_t *strangers; /* nta's default leg: every request outside a dialog; NULL: load is
+				 shed */
+	bool stepped;
+	const struct config *config;
+	struct deadlines *deadlines;
+	struct prefix_list *trusted;
+	struct registrar *registrar; /* NULL: sip.registrar is off */
+	const struct ua_ops *ops;
+	void *arg;
+	unsigned dialogs, dialogs_max;
+	struct {
+		int fd, index;
+	} watched[UA_WATCH_MAX];
+};
+
+struct ua_transaction {
+	nta_incoming_t *incoming;
+};
+
+/* Fills *out from a request as far as it goes; strings that had to be made live in home. */
+void request_read(struct request *out, struct ua *ua, su_home_t *home, nta_incoming_t *incoming,
+	const sip_t *sip);
+void response_read(struct response *out, su_home_t *home, const sip_t *sip, unsigned status);
+
+/* Where a request to a user goes: the Request-URI and, or NULL, what to route by. Strings live in
+ * home. -ENOENT: a user of ours without a contact. */
+must_check int ua_route(struct ua *ua, su_home_t *home, const char *remote,
+	const char **request_uri, const char **route);
+
+/* An initial INVITE: makes the dialog, hands it to ops.invite. Returns the status for nta: 0 or an
+ * error. */
+int dialog_received(
+	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
+/* REGISTER. Answers. */
+void register_received(
+	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
+
+/* Checks that hold in and out of dialogs: Require, size of the body. Answers and returns true when
+ * it refused. */
+bool ua_refused(struct ua *ua, nta_incoming_t *incoming, const sip_t *sip);
+#endif

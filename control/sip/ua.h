@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* ua: the focus's SIP user agent: listeners, dispatch of what comes in, routes for what goes out.
+ *
+ * Place:    main -> ua (loop); focus <- ua (requests). Dialogs are in dialog.h.
+ * Spec:     RFC 3261; the stack is Sofia-SIP's nta, which nothing outside control/sip sees.
+ * Threads:  one, which calls ua_step.
+ * Limits:   dialogs_max dialogs, as many INVITEs without a final answer, four times as many
+ *           server transactions; beyond them 503. A body over REQUEST_BODY_MAX gets 400, a message
+ *           over 384 KiB 413.
+ */
+#ifndef CONTROL_SIP_UA_H
+#define CONTROL_SIP_UA_H
+#include <stdio.h>
+#include "control/deadline.h"
+#include "control/sip/header.h"
+#include "control/sip/request.h"
+#include "include/config.h"
+#include "include/result.h"
+
+struct ua;
+struct ua_transaction; /* a request that waits for its one final response, outside a dialog */
+struct dialog;
+
+struct ua_ops {
+	/* An initial INVITE that the stack found sound (100 has been sent). The callee owns the
+	 * dialog from here: it gives it callbacks by dialog_bind, answers by dialog_answer or
+	 * dialog_refuse, and frees it. */
+	void (*invite)(void *arg, struct dialog *dialog, const struct request *request);
+	/* Any other request outside a dialog, but ACK, CANCEL and REGISTER: answer once, within the
+	 * call. */
+	void (*request)(void *arg, struct ua_transaction *t, const struct request *request);
+};
+
+/* What we say we can do, in responses and requests. */
+#define UA_ALLOW     "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE"
+#define UA_SUPPORTED "timer, recipient-list-invite"
+#define UA_SERVER    "IM-serv/OMA1.0 Plenum/" PLENUM_VERSION
+#define UA_TAGS      "isfocus;+g.oma.sip-im"
+
+/* Opens the listeners of config->sip_listen. config and deadlines are kept until ua_free. -EINVAL:
+ * a value of the configuration, -EADDRINUSE and others: a listener; both are said in the log. */
+must_check int ua_new(struct ua **out, const struct config *config, struct deadlines *deadlines,
+	unsigned dialogs_max, const struct ua_ops *ops, void *arg);
+void ua_free(struct ua *ua);
+
+/* One turn of the stack: waits at most wait_ms for a message, a timer, or one of the watched
+ * descriptors. */
+void ua_step(struct ua *ua, int wait_ms);
+/* Descriptors that end the wait of ua_step when readable; -1 for none. */
+#define UA_WATCH_MAX 4
+must_check int ua_watch(struct ua *ua, unsigned slot, int fd);
+
+/* Final response to a request outside a dialog. extra and body may be NULL. */
+void ua_respond(struct ua_transaction *t, unsigned status, const char *phrase,
+	const struct header_block *extra, const char *content_type, const char *body);
+
+unsigned ua_dialogs(const struct ua *ua);
+uint64_t ua_now_ms(void);
+#endif

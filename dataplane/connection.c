@@ -1,0 +1,729 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/connection.h"
+#include <stdlib.h>
+#include <string.h>
+#include "dataplane/msrp/chunk_out.h"
+#include "dataplane/msrp/path.h"
+#include "dataplane/worker.h"
+
+#define CLOSING_MS                                                                                 \
+	5000 /* a peer that does not take the last answers is not waited for any longer */
+#define READ_MIN (16u * 1024) /* less room than this in a receive buffer: the next one */
+
+/* ---- life ---- */
+
+static struct connection *connection_new(struct worker *worker, struct tcp_conn *tcp)
+{
+	struct connection *conn = pool_get(&worker->connections);
+
+	if (conn == NULL)
+		return NULL;
+	memset(conn, 0, sizeof(*conn));
+	chunk_in_init(&conn->in);
+	conn->worker = worker;
+	conn->tcp = tcp;
+	conn->between = true;
+	conn->since = worker->now_ms;
+	conn->next = worker->all;
+	conn->prev = &worker->all;
+	if (conn->next != NULL)
+		conn->next->prev = &conn->next;
+	worker->all = conn;
+	return conn;
+}
+
+/* Freed when no list that is walked later still holds it. */
+static void connection_free(struct worker *worker, struct connection *conn)
+{
+	if (conn->dead && !conn->dirty && !conn->paused && !conn->parsing)
+		pool_put(&worker->connections, conn);
+}
+
+/* Everything but the transport. */
+static void connection_end(struct worker *worker, struct connection *conn, enum leg_cause cause)
+{
+	struct output_block *block;
+
+	conn->dead = true;
+	if (conn->pending != NULL) {
+		struct msrp_session *any = conn->sessions;
+
+		if (any != NULL)
+			msrp_session_pause(worker, any);
+	}
+	while (conn->sessions != NULL)
+		msrp_session_unbind(worker, conn->sessions, cause);
+	transaction_orphan_all(conn, NULL);
+	if (conn->binding != NULL)
+		conn->binding->connection = NULL; /* its answer finds nobody */
+	conn->binding = NULL;
+	while ((block = conn->control) != NULL) {
+		conn->control = block->next;
+		pool_put(&worker->output, block);
+	}
+	if (conn->park != NULL)
+		buffer_put(worker, conn->park);
+	conn->park = NULL;
+	*conn->prev = conn->next;
+	if (conn->next != NULL)
+		conn->next->prev = conn->prev;
+	connection_free(worker, conn);
+}
+
+void connection_close(struct worker *worker, struct connection *conn, enum leg_cause cause)
+{
+	if (conn->dead)
+		return;
+	tcp_close(conn->tcp);
+	connection_end(worker, conn, cause);
+}
+
+void connection_close_when_sent(struct worker *worker, struct connection *conn)
+{
+	conn->closing = true;
+	connection_mark_dirty(worker, conn);
+}
+
+static void *on_accepted(void *owner, struct tcp_conn *tcp)
+{
+	struct worker *worker = owner;
+	struct connection *conn = connection_new(worker, tcp);
+
+	if (conn == NULL)
+		worker->counters.connections_refused++;
+	else
+		worker->counters.connections_accepted++;
+	return conn;
+}
+
+static void on_closed(void *user, int reason)
+{
+	struct connection *conn = user;
+
+	conn->worker->counters.connections_lost++;
+	connection_end(conn->worker, conn, LEG_CAUSE_LOST);
+}
+
+/* ---- output ---- */
+
+void connection_mark_dirty(struct worker *worker, struct connection *conn)
+{
+	if (conn->dirty || conn->dead)
+		return;
+	conn->dirty = true;
+	conn->dirty_next = worker->dirty;
+	worker->dirty = conn;
+}
+
+static void on_writable(void *user)
+{
+	struct connection *conn = user;
+
+	connection_mark_dirty(conn->worker, conn);
+}
+
+static struct output_block *block_new(struct worker *worker)
+{
+	struct output_block *block = pool_get(&worker->output);
+
+	if (block != NULL) {
+		block->next = NULL;
+		block->start = block->end = 0;
+	}
+	return block;
+}
+
+/* Without memory for an answer the connection cannot go on in good order: it is closed at the end of the turn. */
+static bool no_memory(struct worker *worker, struct connection *conn)
+{
+	conn->broken = true;
+	connection_mark_dirty(worker, conn);
+	return false;
+}
+
+bool connection_write(
+	struct worker *worker, struct connection *conn, const char *octets, size_t len)
+{
+	struct output_block *block = conn->control_last;
+	size_t n;
+
+	if (conn->dead)
+		return false;
+	connection_mark_dirty(worker, conn);
+	while (len > 0) {
+		/* The rest of a head has blocks of its own, so that more of it can be put right behind. */
+		if (block == NULL || block->end == sizeof(block->octets) ||
+			conn->control_octets == conn->rest_octets) {
+			block = block_new(worker);
+			if (block == NULL)
+				return no_memory(worker, conn);
+			if (conn->control_last != NULL)
+				conn->control_last->next = block;
+			else
+				conn->control = block;
+			conn->control_last = block;
+		}
+		n = sizeof(block->octets) - block->end;
+		if (n > len)
+			n = len;
+		memcpy(block->octets + block->end, octets, n);
+		block->end += (uint16_t)n;
+		octets += n;
+		len -= n;
+		conn->control_octets += (uint32_t)n;
+	}
+	return true;
+}
+
+bool connection_write_rest(
+	struct worker *worker, struct connection *conn, const char *octets, size_t len)
+{
+	struct output_block **link = &conn->control, *block;
+	uint32_t before = conn->rest_octets;
+	size_t n;
+
+	/* Behind what is already rest, before everything else. */
+	while (before > 0) {
+		before -= (uint32_t)((*link)->end - (*link)->start);
+		link = &(*link)->next;
+	}
+	connection_mark_dirty(worker, conn);
+	while (len > 0) {
+		block = block_new(worker);
+		if (block == NULL)
+			return no_memory(worker, conn);
+		n = len < sizeof(block->octets) ? len : sizeof(block->octets);
+		memcpy(block->octets, octets, n);
+		block->end = (uint16_t)n;
+		block->next = *link;
+		*link = block;
+		if (block->next == NULL)
+			conn->control_last = block;
+		link = &block->next;
+		octets += n;
+		len -= n;
+		conn->control_octets += (uint32_t)n;
+		conn->rest_octets += (uint32_t)n;
+	}
+	return true;
+}
+
+void connection_respond(struct worker *worker, struct connection *conn, struct span tid,
+	unsigned status, struct span to_path, struct span from_path)
+{
+	size_t len = chunk_out_response(worker->scratch, sizeof(worker->scratch), tid, status,
+		msrp_status_comment(status), to_path, from_path);
+
+	if (len > 0 && connection_write(worker, conn, worker->scratch, len))
+		worker->counters.responses_out++;
+}
+
+/* ---- binding ---- */
+
+static struct msrp_session *session_find(struct connection *conn, struct span id)
+{
+	struct msrp_session *session;
+
+	for (session = conn->sessions; session != NULL; session = session->next)
+		if (span_eq(span_make(session->session_id, SESSION_ID_OCTETS), id))
+			return session;
+	return NULL;
+}
+
+enum take { TAKE, KEEP }; /* KEEP: the same octets are parsed again later */
+
+/* RFC 4975 5.4: the first request binds the session that its To-Path names to this connection. The leg's home worker decides. */
+static enum take bind_ask(
+	struct worker *worker, struct connection *conn, struct span id, uint16_t home)
+{
+	struct msrp_session *session = pool_get(&worker->sessions);
+
+	if (session == NULL) {
+		conn->broken = true;
+		return KEEP;
+	}
+	memset(session, 0, sizeof(*session));
+	session->connection = conn;
+	session->worker = worker->index;
+	session->home = home;
+	session->secure = conn->secure;
+	memcpy(session->session_id, id.at, SESSION_ID_OCTETS);
+	conn->binding = session;
+	worker_post(worker, home, &session->post, POST_BIND_ASK);
+	return KEEP;
+}
+
+void connection_bind_answer(struct worker *worker, struct msrp_session *session)
+{
+	struct connection *conn = session->connection;
+
+	if (conn != NULL)
+		conn->binding = NULL;
+	if (session->status != 200) {
+		if (conn != NULL) {
+			conn->refused_status = session->status;
+			memcpy(conn->refused_id, session->session_id, SESSION_ID_OCTETS);
+		}
+		pool_put(&worker->sessions, session);
+		if (conn != NULL)
+			connection_resume(worker, conn);
+		return;
+	}
+	if (conn == NULL) {
+		/* The peer went while its binding was decided. */
+		session->unbinding = true;
+		session->cause = LEG_CAUSE_LOST;
+		worker_post(worker, session->home, &session->post, POST_UNBOUND);
+		return;
+	}
+	worker->counters.binds++;
+	session->next = conn->sessions;
+	conn->sessions = session;
+	if (session->join) {
+		session->join = false;
+		msrp_session_join(worker, session, session->joined);
+	}
+	connection_resume(worker, conn);
+}
+
+void connection_connect(struct worker *worker, struct msrp_session *session)
+{
+	struct connection *conn;
+	struct msrp_uri uri;
+	char host[64];
+	int result = -EINVAL;
+
+	conn = connection_new(worker, NULL);
+	if (conn != NULL) {
+		conn->sessions = session;
+		session->connection = conn;
+		if (msrp_uri_parse(session->conf->path_first, &uri) == 0 &&
+			uri.host.len < sizeof(host)) {
+			memcpy(host, uri.host.at, uri.host.len);
+			host[uri.host.len] = '\0';
+			result = tcp_connect(worker->tcp, host, uri.port, conn, &conn->tcp);
+		}
+		if (result == 0)
+			return;
+		connection_end(worker, conn, LEG_CAUSE_LOST);
+		return;
+	}
+	session->unbinding = true;
+	session->cause = LEG_CAUSE_LOST;
+	worker_post(worker, session->home, &session->post, POST_UNBOUND);
+}
+
+static void on_connected(void *user)
+{
+	struct connection *conn = user;
+	struct worker *worker = conn->worker;
+	struct msrp_session *session = conn->sessions;
+	struct chunk_out_send send;
+	char tid[13], id[MESSAGE_ID_OCTETS];
+	size_t len;
+
+	if (session == NULL) {
+		connection_close(worker, conn, LEG_CAUSE_LOST);
+		return;
+	}
+	/* RFC 4975 5.4: the active side MUST send a SEND at once, without a body when it has nothing to say. */
+	worker_random_text(worker, tid, sizeof(tid));
+	worker_random_text(worker, id, sizeof(id));
+	send = (struct chunk_out_send){
+		.tid = span_make(tid, sizeof(tid)),
+		.to_path = session->conf->path,
+		.from_path = session->conf->uri,
+		.message_id = span_make(id, sizeof(id)),
+		.failure_report = FAILURE_REPORT_YES,
+		.range = { 1, 0, 0 },
+	};
+	len = chunk_out_send(worker->scratch, sizeof(worker->scratch), &send);
+	len += chunk_out_end(
+		worker->scratch + len, sizeof(worker->scratch) - len, send.tid, '$', true);
+	connection_write(worker, conn, worker->scratch, len);
+	worker->counters.binds++;
+	leg_connected(worker, session);
+}
+
+/* ---- input ---- */
+
+static struct span our_uri(const struct chunk *chunk)
+{
+	struct msrp_path path;
+
+	return msrp_path_parse(chunk->to_path, &path) == 0 ? path.first : chunk->to_path;
+}
+
+/* The answer to a request that belongs to no session of ours. RFC 4975 7.2: a SEND's goes to its leftmost From-Path URI, any other's
+ * along the whole From-Path; REPORT is never answered. */
+static void refuse(
+	struct worker *worker, struct connection *conn, const struct chunk *chunk, unsigned status)
+{
+	struct msrp_path from;
+	struct span to = chunk->from_path;
+
+	worker->counters.requests_refused++;
+	if (chunk->method == METHOD_REPORT || chunk->from_path.len == 0 || chunk->to_path.len == 0)
+		return;
+	if (chunk->method == METHOD_SEND) {
+		if (chunk->failure_report == FAILURE_REPORT_NO)
+			return;
+		if (msrp_path_parse(chunk->from_path, &from) == 0)
+			to = from.first;
+	}
+	connection_respond(worker, conn, chunk->tid, status, to, our_uri(chunk));
+}
+
+static void on_response(struct worker *worker, struct connection *conn, const struct chunk *chunk)
+{
+	worker->counters.responses_in++;
+	if (!report_response(worker, conn->sessions, chunk->tid, chunk->status) &&
+		chunk->status >= 400)
+		backlog_refused(worker, conn, chunk->tid);
+}
+
+/* The head of a request or response. */
+static enum take on_head(struct worker *worker, struct connection *conn, const struct chunk *chunk)
+{
+	struct msrp_session *session = conn->sessions;
+	struct msrp_path path;
+	struct msrp_uri uri;
+	unsigned status = 0;
+	uint32_t index;
+	uint16_t home;
+
+	conn->current = NULL;
+	if (chunk->method == METHOD_RESPONSE) {
+		on_response(worker, conn, chunk);
+		return TAKE;
+	}
+	/* One session and its own URI is nearly every request. */
+	if (session == NULL || !span_eq(chunk->to_path, session->conf->uri)) {
+		if (msrp_path_parse(chunk->to_path, &path) != 0 ||
+			msrp_uri_parse(path.last, &uri) != 0) {
+			refuse(worker, conn, chunk, 400);
+			return TAKE;
+		}
+		if (path.count != 1) {
+			refuse(worker, conn, chunk,
+				400); /* context.md 1.3: relaying is not our function */
+			return TAKE;
+		}
+		session = session_find(conn, uri.session_id);
+		if (session == NULL) {
+			if (uri.secure != conn->secure ||
+				!session_id_is_valid(uri.session_id, &home, &index) ||
+				home >= worker->shared->workers)
+				status = 481;
+			else if (conn->refused_status != 0 &&
+				 span_eq(span_make(conn->refused_id, SESSION_ID_OCTETS),
+					 uri.session_id))
+				status = conn->refused_status;
+			else
+				return bind_ask(worker, conn, uri.session_id, home);
+			conn->refused_status = 0;
+			if (status == 481)
+				worker->counters.binds_unknown++;
+			else
+				worker->counters.binds_taken++;
+			refuse(worker, conn, chunk, status);
+			if (++conn->strangers >= CONNECTION_STRANGERS_MAX) {
+				worker->counters.connections_strangers++;
+				conn->closing = true;
+			}
+			return TAKE;
+		}
+	}
+	switch (chunk->method) {
+	case METHOD_SEND:
+		if (msrp_session_send(worker, session, chunk) == SESSION_WAIT) {
+			conn->waiting = true;
+			return KEEP;
+		}
+		break;
+	case METHOD_REPORT:
+		break; /* RFC 7701 6.3: never forwarded; RFC 4975 7.1.2: never answered */
+	case METHOD_NICKNAME:
+		refuse(worker, conn, chunk, 403);
+		break; /* RFC 7701 7: not announced, so not allowed */
+	default: refuse(worker, conn, chunk, chunk->refuse != 0 ? chunk->refuse : 501); break;
+	}
+	worker->counters.chunks_in++;
+	return TAKE;
+}
+
+/* Parses; returns how many octets are done with. */
+static size_t parse(struct worker *worker, struct connection *conn, const uint8_t *octets,
+	size_t len, struct buffer *buffer)
+{
+	struct chunk_in before = conn->in;
+	struct chunk chunk;
+	size_t pos = 0, used;
+
+	while (!conn->dead && !conn->closing && !conn->broken) {
+		if (conn->between)
+			before = conn->in;
+		switch (chunk_in_feed(
+			&conn->in, span_make(octets + pos, len - pos), &used, &chunk)) {
+		case CHUNK_HEAD:
+			if (on_head(worker, conn, &chunk) == KEEP) {
+				conn->in = before;
+				return pos;
+			}
+			conn->between = false;
+			break;
+		case CHUNK_BODY:
+			if (conn->current != NULL)
+				msrp_session_body(worker, conn->current, chunk.body, buffer);
+			break;
+		case CHUNK_END:
+			conn->between = true;
+			if (conn->current != NULL)
+				msrp_session_end(worker, conn->current, chunk.flag);
+			break;
+		case CHUNK_MORE: return pos + used;
+		case CHUNK_BAD:
+			worker->counters.connections_bad++;
+			conn->broken = true;
+			break;
+		}
+		pos += used;
+	}
+	return len;
+}
+
+/* What is left over stays with the connection: a few octets in its record, more in the buffer they lie in. */
+static void keep(struct worker *worker, struct connection *conn, struct buffer *buffer,
+	uint32_t start, uint32_t len)
+{
+	conn->tail_len = 0;
+	if (len <= CONNECTION_TAIL_MAX) {
+		memcpy(conn->tail, buffer->octets + start, len);
+		conn->tail_len = (uint8_t)len;
+		return;
+	}
+	conn->park = buffer;
+	buffer->refs++;
+	conn->park_start = start;
+	conn->park_len = len;
+}
+
+static void run(struct worker *worker, struct connection *conn, struct buffer *buffer,
+	uint32_t start, uint32_t len)
+{
+	size_t used;
+
+	conn->parsing = true;
+	used = parse(worker, conn, buffer->octets + start, len, buffer);
+	if (!conn->dead && conn->pending != NULL && conn->sessions != NULL)
+		msrp_session_pause(worker, conn->sessions);
+	if (!conn->dead && !conn->broken)
+		keep(worker, conn, buffer, start + (uint32_t)used, len - (uint32_t)used);
+	conn->parsing = false;
+	if (conn->broken && !conn->dead)
+		connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+	else if (conn->closing && !conn->dead)
+		connection_mark_dirty(worker, conn);
+	else
+		connection_free(worker, conn);
+}
+
+static bool rooms_are_full(const struct connection *conn)
+{
+	const struct msrp_session *session;
+
+	for (session = conn->sessions; session != NULL; session = session->next)
+		if (atomic_load_explicit(&session->conf->room->full, memory_order_relaxed) > 0)
+			return true;
+	return false;
+}
+
+static void pause_reading(struct worker *worker, struct connection *conn)
+{
+	if (conn->paused)
+		return;
+	conn->paused = true;
+	conn->paused_next = worker->paused;
+	worker->paused = conn;
+}
+
+static struct buffer *worker_rx(struct worker *worker)
+{
+	struct buffer *rx = worker->rx;
+
+	if (rx != NULL && rx->refs == 1)
+		worker->rx_used = 0;
+	if (rx != NULL && BUFFER_OCTETS - worker->rx_used < READ_MIN) {
+		buffer_put(worker, rx);
+		rx = worker->rx = NULL;
+	}
+	if (rx == NULL) {
+		rx = worker->rx = buffer_get(worker);
+		worker->rx_used = 0;
+	}
+	return rx;
+}
+
+static void *on_receive_into(void *user, size_t *size)
+{
+	struct connection *conn = user;
+	struct worker *worker = conn->worker;
+	struct buffer *park = conn->park, *fresh;
+
+	if (conn->binding != NULL || conn->waiting || conn->closing)
+		return NULL; /* resumed by what it waits for */
+	if (!worker_can_receive(worker) || conn->control_octets > CONNECTION_CONTROL_MAX) {
+		worker->counters.pauses_memory++;
+		pause_reading(worker, conn);
+		return NULL;
+	}
+	if (rooms_are_full(conn)) {
+		worker->counters.pauses_room++;
+		pause_reading(worker, conn);
+		return NULL;
+	}
+	if (park != NULL) {
+		if (park->refs > 1 || park == worker->rx) {
+			/* Others' octets are in it too: the unfinished head moves to a buffer of its own. */
+			fresh = buffer_get(worker);
+			if (fresh == NULL)
+				return NULL;
+			memcpy(fresh->octets, park->octets + conn->park_start, conn->park_len);
+			buffer_put(worker, park);
+			conn->park = park = fresh;
+			conn->park_start = 0;
+		} else if (conn->park_start > 0) {
+			memmove(park->octets, park->octets + conn->park_start, conn->park_len);
+			conn->park_start = 0;
+		}
+		*size = BUFFER_OCTETS - conn->park_len;
+		return park->octets + conn->park_len;
+	}
+	if (worker_rx(worker) == NULL) {
+		pause_reading(worker, conn);
+		return NULL;
+	}
+	memcpy(worker->rx->octets + worker->rx_used, conn->tail, conn->tail_len);
+	*size = BUFFER_OCTETS - worker->rx_used - conn->tail_len;
+	return worker->rx->octets + worker->rx_used + conn->tail_len;
+}
+
+static void on_received(void *user, size_t octets)
+{
+	struct connection *conn = user;
+	struct worker *worker = conn->worker;
+	struct buffer *buffer = conn->park;
+	uint32_t start, len;
+
+	worker->counters.octets_in += octets;
+	if (buffer != NULL) {
+		start = conn->park_start;
+		len = conn->park_len + (uint32_t)octets;
+		conn->park = NULL;
+		run(worker, conn, buffer, start, len);
+		buffer_put(worker, buffer);
+	} else {
+		start = worker->rx_used;
+		len = conn->tail_len + (uint32_t)octets;
+		worker->rx_used += len;
+		run(worker, conn, worker->rx, start, len);
+	}
+	worker_run_local(worker);
+}
+
+void connection_resume(struct worker *worker, struct connection *conn)
+{
+	struct buffer *buffer = conn->park;
+	uint32_t len = conn->park_len;
+
+	conn->waiting = false;
+	if (buffer == NULL && conn->tail_len > 0) {
+		/* A request as short as this is not complete, or it would not be here. */
+		tcp_resume(conn->tcp);
+		return;
+	}
+	if (buffer != NULL) {
+		conn->park = NULL;
+		conn->park_len = 0;
+		run(worker, conn, buffer, conn->park_start, len);
+		buffer_put(worker, buffer);
+	}
+	if (!conn->dead && conn->binding == NULL && !conn->waiting)
+		tcp_resume(conn->tcp);
+}
+
+void connection_resume_paused(struct worker *worker)
+{
+	struct connection *conn = worker->paused, *next;
+
+	if (conn == NULL || !worker_can_receive(worker))
+		return;
+	worker->paused = NULL;
+	for (; conn != NULL; conn = next) {
+		next = conn->paused_next;
+		conn->paused = false;
+		if (conn->dead)
+			connection_free(worker, conn);
+		else
+			tcp_resume(conn->tcp); /* asks again, and pauses again if it must */
+	}
+}
+
+void connection_flush_dirty(struct worker *worker)
+{
+	struct connection *conn = worker->dirty, *next;
+
+	worker->dirty = NULL;
+	for (; conn != NULL; conn = next) {
+		next = conn->dirty_next;
+		conn->dirty = false;
+		if (conn->dead) {
+			connection_free(worker, conn);
+			continue;
+		}
+		if (conn->broken) {
+			connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+			continue;
+		}
+		if (conn->tcp != NULL)
+			backlog_flush(worker, conn);
+		if (conn->closing && !conn->dead && !conn->dirty && conn->control == NULL)
+			connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+	}
+}
+
+void connection_tick(struct worker *worker)
+{
+	struct connection *conn, *next;
+	struct msrp_session *session;
+	uint64_t limit = worker->shared->connection_bind_ms;
+
+	for (conn = worker->all; conn != NULL; conn = next) {
+		next = conn->next;
+		for (session = conn->sessions; session != NULL; session = session->next)
+			msrp_session_tick(worker, session);
+		/* RFC 4975 leaves it open; context.md 1.4: a connection that binds nothing is closed. */
+		if (conn->closing && worker->now_ms - conn->since >= CLOSING_MS) {
+			connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+		} else if (conn->sessions == NULL && worker->now_ms - conn->since >= limit) {
+			worker->counters.connections_idle++;
+			connection_close(worker, conn, LEG_CAUSE_TIMEOUT);
+		}
+	}
+}
+
+/* Workers wake each other and controllers wake a worker by descriptors of their own. */
+static void on_woken(void *owner, int fd)
+{
+	attach_wake_take(fd);
+}
+
+const struct tcp_ops connection_tcp_ops = {
+	.accepted = on_accepted,
+	.connected = on_connected,
+	.receive_into = on_receive_into,
+	.received = on_received,
+	.writable = on_writable,
+	.closed = on_closed,
+	.woken = on_woken,
+};

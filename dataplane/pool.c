@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/pool.h"
+#include <sys/mman.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+/* Under ASan a free object is poisoned behind its link, up to the generation-bearing head of 64 octets. */
+#define POOL_HEAD 64
+#define poison(object, size)                                                                       \
+	do {                                                                                       \
+		if ((size) > POOL_HEAD)                                                            \
+			ASAN_POISON_MEMORY_REGION(                                                 \
+				(uint8_t *)(object) + POOL_HEAD, (size)-POOL_HEAD);                \
+	} while (0)
+#define unpoison(object, size) ASAN_UNPOISON_MEMORY_REGION(object, size)
+#else
+#define poison(object, size)   ((void)0)
+#define unpoison(object, size) ((void)0)
+#endif
+
+static size_t round_up(size_t n, size_t to)
+{
+	return (n + to - 1) / to * to;
+}
+
+int arena_map(struct arena *arena, size_t size)
+{
+	void *at;
+
+	size = round_up(size, 2u << 20);
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		-1, 0);
+	if (at == MAP_FAILED)
+		return -ENOMEM;
+	madvise(at, size, MADV_HUGEPAGE); /* a wish, not a need */
+	*arena = (struct arena){ .base = at, .size = size };
+	return 0;
+}
+
+void arena_unmap(struct arena *arena)
+{
+	if (arena->base != NULL) {
+		unpoison(arena->base, arena->size);
+		munmap(arena->base, arena->size);
+	}
+	*arena = (struct arena){ 0 };
+}
+
+void *arena_take(struct arena *arena, size_t size)
+{
+	void *at = arena->base + arena->used;
+
+	size = round_up(size, 64);
+	if (size > arena->size - arena->used)
+		return NULL;
+	arena->used += size;
+	return at;
+}
+
+size_t pool_footprint(size_t object_size, uint32_t count)
+{
+	return round_up(round_up(object_size, 16) * count, 64);
+}
+
+int pool_init(struct pool *pool, struct arena *arena, size_t object_size, uint32_t count)
+{
+	object_size = round_up(object_size, 16);
+	*pool = (struct pool){
+		.object_size = (uint32_t)object_size, .count = count, .free_count = count
+	};
+	pool->base = arena_take(arena, object_size * count);
+	return pool->base != NULL ? 0 : -ENOMEM;
+}
+
+void *pool_get(struct pool *pool)
+{
+	void *object = pool->free_list;
+
+	if (object != NULL)
+		pool->free_list = *(void **)object;
+	else if (pool->fresh < pool->count)
+		object = pool->base + (size_t)pool->fresh++ * pool->object_size;
+	else
+		return NULL;
+	pool->free_count--;
+	unpoison(object, pool->object_size);
+	return object;
+}
+
+void pool_put(struct pool *pool, void *object)
+{
+	assert(((uint8_t *)object - pool->base) % pool->object_size == 0);
+	assert(pool_index(pool, object) < pool->count);
+	*(void **)object = pool->free_list;
+	pool->free_list = object;
+	pool->free_count++;
+	poison(object, pool->object_size);
+}

@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/switch/backlog.h"
+#include <string.h>
+#include "dataplane/msrp/chunk_out.h"
+#include "dataplane/worker.h"
+
+#define PLAN_SPANS  192 /* of one gather write */
+#define PLAN_OCTETS (256u * 1024)
+#define QUANTUM                                                                                    \
+	(16u * 1024) /* of one message while others wait for the same connection: context.md 2.7 */
+#define INTERRUPT  2048u /* RFC 4975 7.1.1: a chunk is not interrupted before so many octets */
+#define TID_OCTETS 13    /* 65 random bits: RFC 4975 7.1 asks for 64 */
+#define ROUNDS_MAX 8     /* writes of one connection in one turn of the loop */
+#define DASHES     "-------"
+
+enum segment_kind { SEGMENT_CONTROL, SEGMENT_HEAD, SEGMENT_BODY, SEGMENT_END };
+
+/* What one span of the gather write means once it has been taken. Nothing changes before: the transport may take less. */
+struct segment {
+	uint8_t kind;
+	char flag;       /* END: '$', '+', '#' */
+	uint8_t tid_len; /* HEAD */
+	bool definite;   /* HEAD: the range named an end */
+	struct entry *entry;
+	struct msrp_session *session;
+	const char *tid; /* HEAD */
+};
+
+struct plan {
+	struct worker *worker;
+	struct connection *conn;
+	struct iovec spans[PLAN_SPANS];
+	struct segment segments[PLAN_SPANS];
+	int count;
+	size_t octets, scratch;
+	/* the chunk that is open at the end of the plan */
+	struct entry *open;
+	struct msrp_session *open_session;
+	const char *tid;
+	uint8_t tid_len;
+	bool definite;
+};
+
+enum body_end { BODY_DRY, BODY_FULL, BODY_QUANTUM, BODY_WHOLE, BODY_ABORTED, BODY_COLLIDES };
+
+static bool plan_is_full(const struct plan *plan)
+{
+	/* Room for an end-line, a head and a span of body must be left. */
+	return plan->count + 4 > PLAN_SPANS || plan->octets >= PLAN_OCTETS ||
+	       plan->scratch + 2 * CHUNK_HEADER_MAX > sizeof(plan->worker->scratch);
+}
+
+static struct segment *plan_add(
+	struct plan *plan, enum segment_kind kind, const void *at, size_t len)
+{
+	struct segment *segment = &plan->segments[plan->count];
+
+	plan->spans[plan->count++] = (struct iovec){ (void *)(uintptr_t)at, len };
+	plan->octets += len;
+	*segment = (struct segment){
+		.kind = kind, .entry = plan->open, .session = plan->open_session
+	};
+	return segment;
+}
+
+static void plan_end(struct plan *plan, char flag)
+{
+	char *at = plan->worker->scratch + plan->scratch;
+	size_t len = chunk_out_end(at, sizeof(plan->worker->scratch) - plan->scratch,
+		span_make(plan->tid, plan->tid_len), flag, false);
+
+	plan->scratch += len;
+	plan_add(plan, SEGMENT_END, at, len)->flag = flag;
+	plan->open = NULL;
+}
+
+static struct message_part *part_of(const struct plan *plan, const struct entry *entry)
+{
+	return &entry->message->part[plan->worker->index];
+}
+
+/* RFC 4975 7.1: "-------" and the transaction id must not occur in the body. A view is tested only when it has seven dashes at all;
+ * an occurrence never lies across two views (msrp_session holds such octets back). */
+static bool collides(const struct view *view, const char *tid, uint8_t tid_len)
+{
+	char mark[7 + CHUNK_TID_MAX];
+
+	if (!(view->payload->flags & PAYLOAD_DASHES))
+		return false;
+	memcpy(mark, DASHES, 7);
+	memcpy(mark + 7, tid, tid_len);
+	return memmem(view->payload->octets, view->payload->len, mark, 7u + tid_len) != NULL;
+}
+
+/* A chunk with a definite end may not be interrupted, so all that is left of its message is tested beforehand. */
+static bool collides_later(const struct view *view, const char *tid, uint8_t tid_len)
+{
+	for (view = view->next; view != NULL; view = view->next)
+		if (collides(view, tid, tid_len))
+			return true;
+	return false;
+}
+
+/* Adds body of the open chunk, up to `limit` octets, from *view and *offset on, which move. */
+static enum body_end plan_body(
+	struct plan *plan, struct view **view, uint32_t *offset, size_t limit)
+{
+	const struct payload *payload;
+	size_t n;
+
+	if (part_of(plan, plan->open)->aborted || plan->open->flags & ENTRY_CUT)
+		return BODY_ABORTED;
+	if (*view == NULL)
+		return BODY_DRY;
+	for (;;) {
+		payload = (*view)->payload;
+		n = payload->len - *offset;
+		if (n == 0) {
+			if (payload->flags & PAYLOAD_WHOLE)
+				return BODY_WHOLE;
+			if ((*view)->next == NULL)
+				return BODY_DRY;
+			*view = (*view)->next;
+			*offset = 0;
+			continue;
+		}
+		if (plan->count + 2 > PLAN_SPANS || plan->octets >= PLAN_OCTETS)
+			return BODY_FULL;
+		if (limit == 0)
+			return BODY_QUANTUM;
+		if (collides(*view, plan->tid, plan->tid_len))
+			return BODY_COLLIDES;
+		if (n > limit)
+			n = limit;
+		plan_add(plan, SEGMENT_BODY, payload->octets + *offset, n);
+		*offset += (uint32_t)n;
+		limit -= n;
+	}
+}
+
+static bool entry_is_ready(const struct entry *entry)
+{
+	/* One that stands in a view has octets there, or an end: what is consumed waits with no view. */
+	return entry->flags & ENTRY_CUT || entry->view != NULL;
+}
+
+static bool others_wait(const struct plan *plan, const struct entry *but)
+{
+	const struct connection *conn = plan->conn;
+	const struct msrp_session *session;
+	const struct entry *entry;
+	unsigned looked = 0;
+
+	if (conn->control_octets > conn->rest_octets)
+		return true;
+	for (session = conn->sessions; session != NULL; session = session->next)
+		for (entry = session->queue; entry != NULL && looked < 32;
+			entry = entry->next, looked++)
+			if (entry != but && entry_is_ready(entry))
+				return true;
+	return false;
+}
+
+static uint64_t entry_position(const struct entry *entry)
+{
+	return entry->flags & ENTRY_CUT ? entry->position
+	       : entry->view != NULL    ? entry->view->payload->offset + entry->offset
+					: 0;
+}
+
+/* The head of a new chunk of this entry. False: it does not fit. */
+static bool plan_head(struct plan *plan, struct msrp_session *session, struct entry *entry,
+	struct view *view, uint32_t offset)
+{
+	struct worker *worker = plan->worker;
+	const struct message *message = entry->message;
+	const struct message_part *mp = part_of(plan, entry);
+	char tid[CHUNK_TID_MAX], *at = worker->scratch + plan->scratch;
+	struct chunk_out_send send;
+	struct segment *segment;
+	uint64_t position;
+	size_t len;
+
+	position = view != NULL ? view->payload->offset + offset : entry_position(entry);
+	send = (struct chunk_out_send){
+		.to_path = session->conf->path,
+		.from_path = session->conf->uri,
+		.message_id = span_make(message->id, message->id_len),
+		/* Copies ask for nothing unless a count is wanted: that halves the packets of a large room. */
+		.failure_report = mp->report != NULL ? FAILURE_REPORT_YES : FAILURE_REPORT_PARTIAL,
+		.content_type = SPAN_LITERAL("message/cpim"),
+		.range = { position + 1, BYTE_RANGE_UNKNOWN, message->total },
+	};
+	if (mp->ended && !mp->aborted) {
+		send.range.total = mp->octets;
+		/* RFC 4975 7.1.1: a definite end only where the chunk cannot be interrupted. */
+		if (mp->octets - position <= INTERRUPT && plan->count + 16 < PLAN_SPANS &&
+			!(entry->flags & ENTRY_CUT))
+			send.range.end = mp->octets;
+	}
+	do {
+		if (mp->report != NULL) {
+			report_tid(worker, mp->report, session, tid);
+			send.tid = span_make(tid, REPORT_TID_OCTETS);
+		} else {
+			worker_random_text(worker, tid, TID_OCTETS);
+			send.tid = span_make(tid, TID_OCTETS);
+		}
+	} while (
+		view != NULL && (collides(view, tid, (uint8_t)send.tid.len) ||
+					(send.range.end != BYTE_RANGE_UNKNOWN &&
+						collides_later(view, tid, (uint8_t)send.tid.len))));
+	len = chunk_out_send(at, sizeof(worker->scratch) - plan->scratch, &send);
+	if (len == 0)
+		return false;
+	plan->scratch += len;
+	plan->open = entry;
+	plan->open_session = session;
+	plan->definite = send.range.end != BYTE_RANGE_UNKNOWN;
+	plan->tid = at + 5; /* behind "MSRP " */
+	plan->tid_len = (uint8_t)send.tid.len;
+	segment = plan_add(plan, SEGMENT_HEAD, at, len);
+	segment->tid = plan->tid;
+	segment->tid_len = plan->tid_len;
+	segment->definite = plan->definite;
+	return true;
+}
+
+/* Body and, where it ends, end-line of the open chunk; a collision goes on under a new transaction id. */
+static void plan_chunk(struct plan *plan, struct view *view, uint32_t offset, size_t limit)
+{
+	struct entry *entry = plan->open;
+	struct msrp_session *session = plan->open_session;
+
+	for (;;) {
+		switch (plan_body(plan, &view, &offset, limit)) {
+		case BODY_WHOLE: plan_end(plan, '$'); return;
+		case BODY_ABORTED: plan_end(plan, '#'); return;
+		case BODY_QUANTUM: plan_end(plan, '+'); return;
+		case BODY_DRY:
+		case BODY_FULL: return; /* the chunk stays open */
+		case BODY_COLLIDES:
+			plan->worker->counters.chunks_reopened++;
+			plan_end(plan, '+');
+			if (plan_is_full(plan) || !plan_head(plan, session, entry, view, offset))
+				return;
+			break;
+		}
+	}
+}
+
+/* The chunk that is open on the wire goes on, ends, or is interrupted because others wait. */
+static void plan_open_chunk(struct plan *plan)
+{
+	struct connection *conn = plan->conn;
+	struct entry *entry = conn->open;
+	size_t limit = SIZE_MAX;
+	bool others;
+
+	plan->open = entry;
+	plan->open_session = conn->open_session;
+	plan->tid = conn->open_tid;
+	plan->tid_len = conn->open_tid_len;
+	plan->definite = conn->open_definite;
+	others = !plan->definite && others_wait(plan, entry);
+	if (others) {
+		/* Responses and REPORTs MUST interrupt (RFC 4975 7.1.1); other messages share fairly. */
+		limit = conn->control_octets > conn->rest_octets ? INTERRUPT : QUANTUM;
+		limit = conn->open_octets < limit ? limit - conn->open_octets : 0;
+	}
+	plan_chunk(plan, entry->flags & ENTRY_CUT ? NULL : entry->view, entry->offset, limit);
+	if (plan->open != NULL && others && !plan_is_full(plan))
+		plan_end(plan, '+'); /* dry: it would keep the others waiting */
+}
+
+/* False: not all of it fits, and nothing may follow it. */
+static bool plan_control(struct plan *plan, size_t from, size_t octets)
+{
+	const struct output_block *block;
+
+	for (block = plan->conn->control; block != NULL && octets > 0; block = block->next) {
+		size_t len = (size_t)(block->end - block->start);
+		size_t skip = from < len ? from : len;
+
+		from -= skip;
+		len -= skip;
+		if (len > octets)
+			len = octets;
+		if (len == 0)
+			continue;
+		if (plan->count + 4 > PLAN_SPANS)
+			return false;
+		plan_add(plan, SEGMENT_CONTROL, block->octets + block->start + skip, len);
+		octets -= len;
+	}
+	return true;
+}
+
+static void entry_finish(
+	struct worker *worker, struct msrp_session *session, struct entry *entry, bool whole);
+
+static void plan_session(struct plan *plan, struct msrp_session *session)
+{
+	struct worker *worker = plan->worker;
+	struct entry *entry, *next;
+	size_t limit;
+
+	for (entry = session->queue; entry != NULL; entry = next) {
+		next = entry->next;
+		if (plan_is_full(plan))
+			return;
+		if (entry == plan->conn->open || !entry_is_ready(entry))
+			continue;
+		if (!(entry->flags & ENTRY_STARTED) &&
+			(entry->flags & ENTRY_CUT || part_of(plan, entry)->aborted)) {
+			entry_finish(worker, session, entry,
+				false); /* not begun: the member never hears of it */
+			continue;
+		}
+		if (plan->open != NULL)
+			plan_end(plan, '+');
+		if (!plan_head(plan, session, entry, entry->flags & ENTRY_CUT ? NULL : entry->view,
+			    entry->offset))
+			return;
+		limit = plan->definite ? SIZE_MAX : others_wait(plan, entry) ? QUANTUM : SIZE_MAX;
+		plan_chunk(
+			plan, entry->flags & ENTRY_CUT ? NULL : entry->view, entry->offset, limit);
+	}
+}
+
+static void plan_build(struct plan *plan)
+{
+	struct connection *conn = plan->conn;
+	struct msrp_session *session;
+
+	/* What was cut off in the middle comes first, whatever it is. */
+	if (!plan_control(plan, 0, conn->rest_octets))
+		return;
+	if (conn->open != NULL) {
+		plan_open_chunk(plan);
+		if (plan->open != NULL)
+			return; /* full, or nothing else to say */
+	}
+	if (!plan_control(plan, conn->rest_octets, conn->control_octets - conn->rest_octets))
+		return;
+	for (session = conn->sessions; session != NULL; session = session->next)
+		plan_session(plan, session);
+}
+
+static void control_consume(struct worker *worker, struct connection *conn, size_t octets)
+{
+	struct output_block *block;
+	size_t len;
+
+	conn->control_octets -= (uint32_t)octets;
+	conn->rest_octets -= (uint32_t)(octets < conn->rest_octets ? octets : conn->rest_octets);
+	while (octets > 0) {
+		block = conn->control;
+		len = (size_t)(block->end - block->start);
+		if (octets < len) {
+			block->start += (uint16_t)octets;
+			return;
+		}
+		octets -= len;
+		conn->control = block->next;
+		if (conn->control == NULL)
+			conn->control_last = NULL;
+		pool_put(&worker->output, block);
+	}
+}
+
+static void update_congestion(struct worker *worker, struct msrp_session *session)
+{
+	const struct switch_shared *shared = worker->shared;
+	bool high = session->queue_octets * 10 > shared->leg_queue_octets * 8 ||
+		    session->queue_count * 10ull > shared->leg_queue_messages * 8ull;
+	bool low = session->queue_octets * 2 < shared->leg_queue_octets &&
+		   session->queue_count * 2ull < shared->leg_queue_messages;
+
+	if ((!session->congested && high) || (session->congested && low)) {
+		session->congested = !session->congested;
+		msrp_session_status_changed(worker, session);
+	}
+}
+
+static void queue_unlink(struct msrp_session *session, struct entry *entry)
+{
+	struct entry **link = &session->queue, *before = NULL;
+
+	while (*link != entry) {
+		before = *link;
+		link = &(*link)->next;
+	}
+	*link = entry->next;
+	if (session->queue_last == entry)
+		session->queue_last = before;
+	session->queue_count--;
+}
+
+static void entry_finish(
+	struct worker *worker, struct msrp_session *session, struct entry *entry, bool whole)
+{
+	struct message *message = entry->message;
+	struct message_part *mp = &message->part[worker->index];
+	struct room_part *part = &message->room->part[worker->index];
+
+	queue_unlink(session, entry);
+	if (!(entry->flags & (ENTRY_CUT | ENTRY_WAITING)) && entry->view != NULL)
+		session->queue_octets -= entry->view->payload->len - entry->offset;
+	update_congestion(worker, session);
+	if (whole) {
+		worker->counters.copies_whole++;
+		atomic_fetch_add_explicit(&part->deliveries, 1, memory_order_relaxed);
+	} else if (entry->flags & ENTRY_STARTED) {
+		worker->counters.copies_cut++;
+		atomic_fetch_add_explicit(&part->cut, 1, memory_order_relaxed);
+	} else {
+		worker->counters.copies_dropped++;
+	}
+	if (mp->report != NULL)
+		report_copy_ended(worker, mp->report, session, whole);
+	fanout_entry_free(worker, entry);
+}
+
+static void body_taken(struct worker *worker, const struct segment *segment, size_t octets)
+{
+	struct entry *entry = segment->entry;
+	struct view *view;
+
+	entry->offset += (uint32_t)octets;
+	segment->session->queue_octets -= octets;
+	/* On to where there are octets or an end; a view may be empty, as the end of a sender's chunk. */
+	while (view = entry->view,
+		entry->offset == view->payload->len &&
+			!(view->payload->flags & (PAYLOAD_WHOLE | PAYLOAD_ABORTED))) {
+		if (view->next == NULL) {
+			fanout_entry_wait(worker, entry);
+			return;
+		}
+		segment->session->queue_octets += view->next->payload->len;
+		fanout_entry_advance(worker, entry, view->next);
+	}
+}
+
+static void plan_commit(struct plan *plan, size_t taken)
+{
+	struct worker *worker = plan->worker;
+	struct connection *conn = plan->conn;
+	struct segment *segment;
+	size_t len, n;
+	int i;
+
+	for (i = 0; i < plan->count && taken > 0; i++) {
+		segment = &plan->segments[i];
+		len = plan->spans[i].iov_len;
+		n = taken < len ? taken : len;
+		taken -= n;
+		if (segment->session != NULL)
+			segment->session->progress_at = worker->now_ms;
+		switch ((enum segment_kind)segment->kind) {
+		case SEGMENT_CONTROL: control_consume(worker, conn, n); break;
+		case SEGMENT_BODY:
+			conn->open_octets += n;
+			body_taken(worker, segment, n);
+			break;
+		case SEGMENT_HEAD:
+			conn->open = segment->entry;
+			conn->open_session = segment->session;
+			conn->open_octets = 0;
+			conn->open_definite = segment->definite;
+			conn->open_tid_len = segment->tid_len;
+			memcpy(conn->open_tid, segment->tid, segment->tid_len);
+			segment->entry->flags |= ENTRY_STARTED;
+			if (part_of(plan, segment->entry)->report != NULL)
+				report_chunk_sent(worker, part_of(plan, segment->entry)->report,
+					segment->session);
+			break;
+		case SEGMENT_END:
+			conn->open = NULL;
+			if (segment->flag != '+')
+				entry_finish(worker, segment->session, segment->entry,
+					segment->flag == '$');
+			break;
+		}
+		/* A head or end-line that was cut off has happened all the same: its rest goes before anything else. */
+		if (n < len && (segment->kind == SEGMENT_HEAD || segment->kind == SEGMENT_END))
+			connection_write_rest(
+				worker, conn, (const char *)plan->spans[i].iov_base + n, len - n);
+	}
+}
+
+void backlog_flush(struct worker *worker, struct connection *conn)
+{
+	struct plan plan;
+	unsigned round;
+	long taken;
+
+	for (round = 0; round < ROUNDS_MAX; round++) {
+		plan.worker = worker;
+		plan.conn = conn;
+		plan.count = 0;
+		plan.octets = plan.scratch = 0;
+		plan.open = NULL;
+		plan.open_session = NULL;
+		plan_build(&plan);
+		if (plan.count == 0)
+			return;
+		taken = tcp_send(conn->tcp, plan.spans, plan.count);
+		if (taken < 0)
+			return; /* closed() follows and unbinds the sessions */
+		worker->counters.octets_out += (uint64_t)taken;
+		plan_commit(&plan, (size_t)taken);
+		if ((size_t)taken < plan.octets)
+			return; /* writable() follows */
+	}
+	connection_mark_dirty(worker, conn);
+}
+
+struct entry *backlog_add(struct worker *worker, struct msrp_session *session,
+	struct message *message, struct view *view)
+{
+	struct entry *entry;
+
+	/* RFC 7701 6.4: while congested, messages that have not begun are refused, the newest first. */
+	if (session->congested || session->queue_count >= worker->shared->leg_queue_messages) {
+		worker->counters.copies_skipped_congested++;
+		return NULL;
+	}
+	entry = pool_get(&worker->entries);
+	if (entry == NULL) {
+		worker->counters.copies_skipped_memory++;
+		return NULL;
+	}
+	*entry = (struct entry){ .message = message,
+		.view = view,
+		.session = pool_index(&worker->sessions, session) & 0xffffff };
+	view->at++;
+	message->part[worker->index].entries++;
+	if (session->queue == NULL) {
+		session->queue = entry;
+		session->progress_at = worker->now_ms;
+	} else {
+		session->queue_last->next = entry;
+	}
+	session->queue_last = entry;
+	session->queue_count++;
+	session->queue_octets += view->payload->len;
+	worker->counters.copies_begun++;
+	update_congestion(worker, session);
+	connection_mark_dirty(worker, session->connection);
+	return entry;
+}
+
+void backlog_drop_all(struct worker *worker, struct msrp_session *session)
+{
+	struct connection *conn = session->connection;
+	char line[CHUNK_TID_MAX + 16];
+	size_t len;
+
+	if (conn != NULL && conn->open != NULL && conn->open_session == session) {
+		/* The connection may stay for others: what was begun is given up in good order. */
+		len = chunk_out_end(line, sizeof(line),
+			span_make(conn->open_tid, conn->open_tid_len), '#', false);
+		conn->open = NULL;
+		if (!conn->dead)
+			connection_write_rest(worker, conn, line, len);
+	}
+	while (session->queue != NULL)
+		entry_finish(worker, session, session->queue, false);
+}
+
+static void entry_cut(struct worker *worker, struct msrp_session *session, struct entry *entry)
+{
+	uint64_t position = entry_position(entry);
+
+	if (!(entry->flags & ENTRY_WAITING)) {
+		session->queue_octets -= entry->view->payload->len - entry->offset;
+		entry->view->at--;
+	}
+	entry->flags |= ENTRY_CUT;
+	entry->position = position;
+	update_congestion(worker, session);
+	connection_mark_dirty(worker, session->connection);
+}
+
+void backlog_trim(struct worker *worker, struct message *message)
+{
+	struct message_part *mp = &message->part[worker->index];
+	uint64_t keep_from = mp->octets - worker->shared->leg_queue_octets * 3 / 4;
+	struct msrp_session *session;
+	struct entry *entry;
+
+	for (session = message->room->part[worker->index].first; session != NULL;
+		session = session->member_next)
+		for (entry = session->queue; entry != NULL; entry = entry->next)
+			if (entry->message == message && entry->view != NULL &&
+				!(entry->flags & ENTRY_CUT) && entry_position(entry) < keep_from)
+				entry_cut(worker, session, entry);
+}
+
+void backlog_refused(struct worker *worker, struct connection *conn, struct span tid)
+{
+	if (conn->open != NULL && span_eq(tid, span_make(conn->open_tid, conn->open_tid_len)) &&
+		!(conn->open->flags & (ENTRY_CUT | ENTRY_WAITING)) && !conn->open_definite)
+		entry_cut(worker, conn->open_session, conn->open);
+}
+
+void backlog_tick(struct worker *worker)
+{
+	struct connection *conn, *conn_next;
+	struct msrp_session *session, *next;
+
+	for (conn = worker->all; conn != NULL; conn = conn_next) {
+		conn_next = conn->next;
+		for (session = conn->sessions; session != NULL; session = next) {
+			next = session->next;
+			if (!session->congested || worker->now_ms - session->progress_at <
+							   worker->shared->congestion_kill_ms)
+				continue;
+			worker->counters.evictions++;
+			connection_close(worker, conn, LEG_CAUSE_CONGESTED);
+			break;
+		}
+	}
+}
+
+bool backlog_relieve(struct worker *worker)
+{
+	struct connection *conn, *worst = NULL;
+	struct msrp_session *session;
+	uint64_t most = 0;
+
+	for (conn = worker->all; conn != NULL; conn = conn->next)
+		for (session = conn->sessions; session != NULL; session = session->next)
+			if (session->queue_octets > most &&
+				worker->now_ms - session->progress_at > 1000) {
+				most = session->queue_octets;
+				worst = conn;
+			}
+	if (worst == NULL)
+		return false;
+	worker->counters.evictions_memory++;
+	connection_close(worker, worst, LEG_CAUSE_MEMORY);
+	return true;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "dataplane/worker.h"
+#include <stdlib.h>
+#include <string.h>
+
+#define TICK_MS 1000
+#define RECEIVE_MARGIN                                                                             \
+	512u /* objects of each pool that one read may need at most: 64 KiB of the smallest chunks */
+#define BUFFERS_MIN   64u
+#define WAIT_SHORT_MS 1    /* somebody waits for memory, for a full room or for a full ring */
+#define LOCAL_MAX     4096 /* posts to itself before the sockets are looked at again */
+#define REMOTE_MAX    1024
+
+/* ---- memory ---- */
+
+struct plan {
+	struct pool *pool;
+	size_t size;
+	uint32_t count;
+};
+
+/* How the worker's memory is cut up: what the legs need first, the rest for messages on their way. docs/architecture.md has the table. */
+static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *fixed_count)
+{
+	const struct switch_shared *shared = worker->shared;
+	uint32_t legs = shared->max_legs, reports = 256, shares;
+	unsigned n = 0, i;
+	size_t fixed = 0, rest;
+
+#define POOL(p, octets, number) plans[n++] = (struct plan){ &worker->p, octets, (uint32_t)(number) }
+	POOL(legs, sizeof(struct leg), legs);
+	POOL(rooms, room_size(shared->workers), shared->max_rooms / shared->workers + 16);
+	POOL(sessions, sizeof(struct msrp_session), legs + legs / 8 + 64);
+	POOL(connections, sizeof(struct connection), legs + legs / 4 + 256);
+	POOL(confs[LEG_CONF_SMALL], leg_conf_class_octets[LEG_CONF_SMALL], legs + legs / 4 + 64);
+	POOL(confs[LEG_CONF_MEDIUM], leg_conf_class_octets[LEG_CONF_MEDIUM], legs / 8 + 16);
+	POOL(confs[LEG_CONF_LARGE], leg_conf_class_octets[LEG_CONF_LARGE], legs / 64 + 8);
+	POOL(ids, sizeof(struct message_ids), legs / 4 + 64);
+	POOL(reports, sizeof(struct report_part), reports);
+	POOL(report_blocks, REPORT_BLOCK_OCTETS, 2048);
+	POOL(texts, sizeof(struct text_block), 512 + legs / 32);
+	for (i = 0; i < n; i++)
+		fixed += pool_footprint(plans[i].size, plans[i].count);
+	*fixed_count = n;
+	rest = shared->memory > fixed ? shared->memory - fixed : 0;
+	/* In 64ths of what is left. */
+	shares = (uint32_t)(rest / 64);
+#define SHARE(p, octets, parts)                                                                    \
+	POOL(p, octets, (uint64_t)shares *(parts) / pool_footprint(octets, 1))
+	SHARE(buffers, sizeof(struct buffer), 26);
+	SHARE(payloads[PAYLOAD_384], payload_size(PAYLOAD_384, shared->workers), 5);
+	SHARE(payloads[PAYLOAD_1536], payload_size(PAYLOAD_1536, shared->workers), 10);
+	SHARE(payloads[PAYLOAD_5120], payload_size(PAYLOAD_5120, shared->workers), 4);
+	SHARE(payloads[PAYLOAD_BUFFER], payload_size(PAYLOAD_BUFFER, shared->workers), 1);
+	SHARE(messages, message_size(shared->workers), 4);
+	SHARE(entries, sizeof(struct entry), 7);
+	SHARE(inbounds, sizeof(struct inbound), 3);
+	SHARE(transactions, sizeof(struct transaction), 2);
+	SHARE(output, sizeof(struct output_block), 2);
+#undef SHARE
+#undef POOL
+	return n;
+}
+
+#define PLANS_MAX 40
+
+int worker_init(struct worker *worker, struct switch_shared *shared, uint16_t index)
+{
+	struct plan plans[PLANS_MAX];
+	unsigned i, n, fixed;
+	size_t need = 0;
+
+	memset(worker, 0, sizeof(*worker));
+	worker->shared = shared;
+	worker->index = index;
+	mailbox_init(&worker->mailbox);
+	n = plan_pools(worker, plans, &fixed);
+	for (i = 0; i < n; i++)
+		need += pool_footprint(plans[i].size, plans[i].count);
+	for (i = fixed; i < n; i++)
+		if (plans[i].count < (plans[i].size < 8192 ? 2 * RECEIVE_MARGIN : BUFFERS_MIN))
+			goto too_little;
+	if (need > shared->memory || arena_map(&worker->arena, need) != 0)
+		goto too_little;
+	for (i = 0; i < n; i++)
+		if (pool_init(plans[i].pool, &worker->arena, plans[i].size, plans[i].count) != 0)
+			goto too_little;
+	return 0;
+too_little:
+	log_error("worker",
+		"memory is too little for this many legs: raise switch.memory_mb or lower switch.max_legs worker=%u legs=%u memory_mb=%llu",
+		index, shared->max_legs, (unsigned long long)(shared->memory >> 20));
+	arena_unmap(&worker->arena);
+	return -ENOMEM;
+}
+
+void worker_fini(struct worker *worker)
+{
+	tcp_free(worker->tcp);
+	arena_unmap(&worker->arena);
+}
+
+bool worker_can_receive(const struct worker *worker)
+{
+	return worker->payloads[PAYLOAD_384].free_count >= RECEIVE_MARGIN &&
+	       worker->payloads[PAYLOAD_1536].free_count >= 64 &&
+	       worker->payloads[PAYLOAD_5120].free_count >= 32 &&
+	       worker->payloads[PAYLOAD_BUFFER].free_count >= 64 &&
+	       worker->buffers.free_count >= 4 && worker->messages.free_count >= RECEIVE_MARGIN &&
+	       worker->inbounds.free_count >= RECEIVE_MARGIN &&
+	       worker->transactions.free_count >= RECEIVE_MARGIN &&
+	       worker->output.free_count >= RECEIVE_MARGIN &&
+	       worker->entries.free_count >= RECEIVE_MARGIN && worker->texts.free_count >= 16;
+}
+
+/* ---- randomness ---- */
+
+static void random_take(struct worker *worker, void *out, size_t size)
+{
+	if (worker->random_left < size) {
+		worker->shared->random_fill(worker->random, sizeof(worker->random));
+		worker->random_left = sizeof(worker->random);
+	}
+	worker->random_left -= (uint32_t)size;
+	memcpy(out, worker->random + worker->random_left, size);
+}
+
+void worker_random_text(struct worker *worker, char *out, size_t size)
+{
+	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+	uint8_t octets[64];
+	size_t i;
+
+	assert(size <= sizeof(octets));
+	random_take(worker, octets, size);
+	for (i = 0; i < size; i++)
+		out[i] = alphabet[octets[i] & 31];
+}
+
+/* ---- posts ---- */
+
+void worker_post(struct worker *worker, uint16_t to, struct post *post, enum post_kind kind)
+{
+	if (to != worker->index) {
+		post_send(&worker->shared->worker[to]->posts, post, kind);
+		return;
+	}
+	post->kind = (uint8_t)kind;
+	atomic_store_explicit(&post->next, NULL, memory_order_relaxed);
+	if (worker->local == NULL)
+		worker->local = post;
+	else
+		atomic_store_explicit(&worker->local_last->next, post, memory_order_relaxed);
+	worker->local_last = post;
+}
+
+#define OBJECT(type, member) ((struct type *)(void *)((char *)post - offsetof(struct type, member)))
+
+static void dispatch(struct worker *worker, struct post *post)
+{
+	switch ((enum post_kind)post->kind) {
+	case POST_BIND_ASK: leg_bind_ask(worker, OBJECT(msrp_session, post)); break;
+	case POST_BIND_ANSWER: connection_bind_answer(worker, OBJECT(msrp_session, post)); break;
+	case POST_UNBOUND: leg_unbound(worker, OBJECT(msrp_session, post)); break;
+	case POST_UNBOUND_ACK: msrp_session_unbound_ack(worker, OBJECT(msrp_session, post)); break;
+	case POST_STATUS: leg_session_status(worker, OBJECT(session_status, post)); break;
+	case POST_STATUS_BACK: msrp_session_told(worker, OBJECT(session_status, post)); break;
+	case POST_LEG_CONTROL: msrp_session_control(worker, OBJECT(leg_control, post)); break;
+	case POST_LEG_CONTROLLED: leg_controlled(worker, OBJECT(leg_control, post)); break;
+	case POST_PAYLOAD: room_payload(worker, OBJECT(payload, post)); break;
+	case POST_VERDICT: msrp_session_verdict(worker, OBJECT(payload, post)); break;
+	case POST_FORWARD: fanout_view(worker, OBJECT(view, post)); break;
+	case POST_PAYLOAD_HOME: payload_home(worker, OBJECT(payload, post)); break;
+	case POST_MESSAGE_DONE: room_message_done(worker, OBJECT(message, post)); break;
+	case POST_MESSAGE_HOME: msrp_session_message_home(worker, OBJECT(message, post)); break;
+	case POST_REPORT_DONE: room_report_done(worker, OBJECT(message, report_post)); break;
+	case POST_REPORT_READY:
+		msrp_session_report_ready(worker, OBJECT(message, report_post));
+		break;
+	case POST_REPORT_HOME: report_home(worker, OBJECT(report_part, post)); break;
+	case POST_ATTACHMENT: mailbox_change(worker, OBJECT(attachment_change, post)); break;
+	case POST_STOP: worker->stop = true; break;
+	case POST_STUB:
+	case POST_KIND_COUNT: assert(!"a post without a kind"); break;
+	}
+}
+
+void worker_run_local(struct worker *worker)
+{
+	struct post *post;
+	unsigned n = 0;
+
+	while ((post = worker->local) != NULL && n++ < LOCAL_MAX) {
+		worker->local = atomic_load_explicit(&post->next, memory_order_relaxed);
+		dispatch(worker, post);
+	}
+}
+
+static void run_remote(struct worker *worker)
+{
+	struct post *post;
+	unsigned n = 0;
+
+	while (n++ < REMOTE_MAX && (post = post_take(&worker->posts)) != NULL)
+		dispatch(worker, post);
+}
+
+/* ---- the loop ---- */
+
+static void tick(struct worker *worker)
+{
+	if (worker->now_ms - worker->ticked_at < TICK_MS)
+		return;
+	worker->ticked_at = worker->now_ms;
+	connection_tick(worker);
+	backlog_tick(worker);
+	report_tick(worker);
+	leg_tick(worker);
+	if (worker->paused != NULL && !worker_can_receive(worker) && worker->buffers.free_count < 4)
+		backlog_relieve(worker);
+}
+
+static bool may_sleep(struct worker *worker)
+{
+	return worker->local == NULL && worker->work == NULL && worker->dirty == NULL &&
+	       post_may_sleep(&worker->posts) && mailbox_may_sleep(worker);
+}
+
+void worker_step(struct worker *worker, bool sleep)
+{
+	int wait_ms = 0;
+
+	if (sleep && may_sleep(worker))
+		wait_ms = worker->paused != NULL || mailbox_waits(worker) ? WAIT_SHORT_MS : TICK_MS;
+	tcp_poll(worker->tcp, wait_ms);
+	worker->now_ms = worker->shared->clock_ms();
+	if (sleep) {
+		post_awake(&worker->posts);
+		mailbox_awake(worker);
+	}
+	run_remote(worker);
+	mailbox_run(worker);
+	worker_run_local(worker);
+	fanout_run(worker);
+	connection_flush_dirty(worker);
+	worker_run_local(worker);
+	connection_resume_paused(worker);
+	tick(worker);
+}

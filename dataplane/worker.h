@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* worker: one lcore's whole world, and its loop.
+ *
+ * Place:    the contents page of the data plane: tcp -> connection -> msrp_session -> room -> fanout -> backlog -> tcp.
+ * Threads:  one struct worker per lcore; nobody else touches it but by posts (post.h) and the rings (mailbox.h).
+ * Time and randomness come in from here: no module below reads a clock, the lcore's id or a global, so that a
+ * simulator can step any number of workers in one thread.
+ */
+#ifndef DATAPLANE_WORKER_H
+#define DATAPLANE_WORKER_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "dataplane/connection.h"
+#include "dataplane/counters.h"
+#include "dataplane/mailbox.h"
+#include "dataplane/pool.h"
+#include "dataplane/post.h"
+#include "dataplane/switch/backlog.h"
+#include "dataplane/switch/fanout.h"
+#include "dataplane/switch/leg.h"
+#include "dataplane/switch/message.h"
+#include "dataplane/switch/msrp_session.h"
+#include "dataplane/switch/payload.h"
+#include "dataplane/switch/report.h"
+#include "dataplane/switch/room.h"
+#include "dataplane/tcp/tcp.h"
+#include "include/border.h"
+#include "include/log.h"
+
+/* What all workers know; written before they start. */
+struct switch_shared {
+	uint32_t instance;
+	uint16_t workers;
+	struct worker *worker[BORDER_WORKERS_MAX];
+	/* limits and times, from the configuration */
+	uint32_t max_legs, max_rooms; /* per worker */
+	uint64_t memory;              /* octets, per worker */
+	uint64_t max_message;
+	uint32_t leg_queue_messages, open_messages;
+	uint64_t leg_queue_octets;
+	uint64_t connection_bind_ms, chunk_reception_ms, congestion_kill_ms, count_wait_ms,
+		count_cap_ms;
+	char authority[280]; /* HOST:PORT of our URIs */
+	uint16_t port;
+	bool busy_poll;
+	void (*random_fill)(void *octets, size_t size);
+	uint64_t (*clock_ms)(void);
+};
+
+struct worker {
+	struct switch_shared *shared;
+	uint16_t index;
+	bool stop, stopped;
+	uint64_t now_ms;
+	uint64_t ticked_at;
+	struct tcp *tcp;
+	struct mailbox mailbox;
+	struct post_queue posts;
+	struct post *local, *local_last; /* posts to itself: in order, without atomics */
+
+	struct arena arena;
+	struct pool buffers, payloads[PAYLOAD_CLASSES], messages, entries, sessions, connections,
+		inbounds, transactions, ids, texts, output, legs, rooms, confs[LEG_CONF_CLASSES],
+		reports, report_blocks;
+
+	struct buffer *rx; /* what the next read goes into */
+	uint32_t rx_used;  /* octets in front that payloads refer to */
+	struct connection *all, *dirty, *paused;
+	struct room_part *work, *work_last;
+	struct report_part *reports_open; /* not settled */
+
+	uint8_t random[1024];
+	uint32_t random_left;
+	struct counters counters;
+	char scratch[96 * 1024]; /* heads and end-lines while they are handed to the transport */
+};
+
+/* Reserves the worker's memory: -ENOMEM with one line in the log that says how much would do. */
+must_check int worker_init(struct worker *worker, struct switch_shared *shared, uint16_t index);
+void worker_fini(struct worker *worker);
+
+/* One turn of the loop. sleep: may wait until something happens, at most for a second. */
+void worker_step(struct worker *worker, bool sleep);
+/* The posts to itself, in order. */
+void worker_run_local(struct worker *worker);
+
+void worker_post(struct worker *worker, uint16_t to, struct post *post, enum post_kind kind);
+/* size characters of [a-z2-7], 5 random bits each. */
+void worker_random_text(struct worker *worker, char *text, size_t size);
+/* Is there memory for whatever one read may bring? */
+bool worker_can_receive(const struct worker *worker);
+#endif

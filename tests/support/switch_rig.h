@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* switch_rig: the real plenum-switch with a controller, and MSRP peers on kernel TCP, for tests.
+ *
+ * Threads: one.  Every wait is bounded; what does not come within RIG_WAIT_MS fails the test with a sentence.
+ * The program is named by PLENUM_SWITCH in the environment (meson sets it).
+ */
+#ifndef TESTS_SUPPORT_SWITCH_RIG_H
+#define TESTS_SUPPORT_SWITCH_RIG_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include "dataplane/msrp/chunk_in.h"
+#include "include/controller.h"
+
+#define RIG_WAIT_MS 10000
+
+struct switch_rig {
+	pid_t pid;
+	uint16_t port;
+	char directory[64]; /* temporary: configuration, socket, log */
+	struct controller *controller;
+	struct switch_event event; /* the last one taken */
+	char text[SWITCH_TEXT_MAX];
+	uint64_t cookie;
+	/* events that were not waited for, oldest first */
+	struct {
+		struct switch_event event;
+		char text[600];
+	} * kept;
+	unsigned kept_count, kept_room;
+};
+
+/* Starts a switch with so many workers; yaml: further lines of the section `switch:` or more sections, may be "". */
+void rig_start(struct switch_rig *rig, unsigned workers, const char *yaml);
+/* SIGTERM; it must end with status 0, and nothing may have been written to its log at level error. */
+void rig_stop(struct switch_rig *rig);
+/* Attaches anew under the same name (after a kill of the controller, or as a fence). */
+void rig_attach(struct switch_rig *rig);
+
+/* Sends a command, waits for its answer; the answer is in rig->event and rig->text. Returns its result. */
+int rig_command(struct switch_rig *rig, unsigned worker, struct switch_cmd *cmd,
+	const struct text_builder *text);
+/* Waits for an event of this type about this object (NULL: any); it is then in rig->event. */
+void rig_event(struct switch_rig *rig, enum switch_event_type type, const struct object_id *object);
+
+struct object_id rig_room(struct switch_rig *rig, unsigned worker, uint32_t flags);
+struct rig_leg {
+	struct object_id id;
+	char uri[300];    /* ours: the switch's */
+	char path[100];   /* the peer's */
+	char address[80]; /* sip:user@example.com */
+};
+/* A passive leg of the room, and (member) its membership. name: "alice". */
+struct rig_leg rig_leg(struct switch_rig *rig, const struct object_id *room, const char *name,
+	unsigned participant, bool member);
+int rig_leg_command(struct switch_rig *rig, enum switch_command type, const struct rig_leg *leg);
+
+/* A peer's connection. */
+struct msrp_peer {
+	int fd;
+	struct chunk_in in;
+	uint8_t *octets; /* received and not used */
+	size_t len, room;
+	/* the last thing taken */
+	struct chunk chunk; /* its spans point into `head` */
+	char head[CHUNK_HEAD_MAX + 64];
+	uint8_t *body;
+	size_t body_len, body_room;
+	bool closed; /* by the switch */
+};
+void peer_connect(struct msrp_peer *peer, uint16_t port);
+void peer_close(struct msrp_peer *peer);
+/* Writes all of it; the peer's own receiving is not served meanwhile. */
+void peer_write(struct msrp_peer *peer, const void *octets, size_t len);
+void peer_print(struct msrp_peer *peer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Waits for the next request or response, whole (its body may be long). False: closed, or nothing within wait_ms. */
+bool peer_take(struct msrp_peer *peer, int wait_ms);
+/* One turn without waiting: what is there. */
+bool peer_poll(struct msrp_peer *peer);
+
+/* Connects and binds by a bodiless SEND; takes its 200. */
+void peer_bind(struct msrp_peer *peer, uint16_t port, const struct rig_leg *leg);
+/* A whole message to the room in one chunk; headers: further header lines with CRLF, may be "". */
+void peer_say(struct msrp_peer *peer, const struct rig_leg *from, const char *id,
+	const char *headers, const char *text);
+/* Takes until the response to `tid` comes; returns its status. Other things taken meanwhile are dropped. */
+unsigned peer_status(struct msrp_peer *peer, const char *tid);
+#define RIG_ROOM_URI "sip:room@example.com"
+#endif
