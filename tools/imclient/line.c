@@ -53,6 +53,7 @@ static void fail(struct line *l, const char *reason)
 	};
 
 	l->failures++;
+	l->quitting = l->quitting || l->options->script != NULL;
 	event_write(l->options->output, l->options->form, &event, clock_now(l));
 	fflush(l->options->output);
 }
@@ -88,6 +89,8 @@ static void on_event(void *arg, const struct client_event *event)
 	case CLIENT_CLOSED: su_root_break(l->root); return;
 	default: break;
 	}
+	if (l->options->script != NULL && l->failures > 0)
+		l->quitting = true; /* a script of ours has no use for the rest */
 	/* Not from inside the event: the client is in the middle of something. */
 	loop_timer_start(l->loop, &l->poll, 0);
 }

@@ -22,7 +22,8 @@ struct line_options {
 	bool direct; /* chat: INVITE to the person, not through the conference factory */
 	int input;   /* descriptor; -1: none */
 	FILE *output;
-	const char *script; /* commands done before the input; NULL: none */
+	const char *
+		script; /* commands done before the input, up to the first that fails; NULL: none */
 };
 
 /* Runs until the end. Returns the exit status: 0, or 1 when a command or anything it began failed. */
