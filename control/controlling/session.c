@@ -336,6 +336,11 @@ static void cancelled(void *arg)
 
 static void acknowledged(void *arg, struct span body)
 {
+	struct participant *p = arg;
+
+	if (p->offered)
+		modify_answered(p, body);
+	p->offered = false;
 }
 
 static void responded(void *arg, const struct response *response)
