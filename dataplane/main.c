@@ -292,6 +292,27 @@ static void stop_workers(struct switch_main *m, unsigned started)
 			;
 }
 
+/* What was counted, of all workers, said once at the end. */
+static void say_counters(const struct switch_main *m)
+{
+	struct counters sum = { 0 };
+	char line[4096];
+	size_t len = 0;
+	unsigned w;
+
+	line[0] = '\0';
+	for (w = 0; w < m->shared.workers; w++) {
+#define COUNTER(name, unit, what) sum.name += m->workers[w].counters.name;
+#include "dataplane/counters.def"
+	}
+#define COUNTER(name, unit, what)                                                                  \
+	if (sum.name > 0 && len < sizeof(line))                                                    \
+		len += (size_t)snprintf(line + len, sizeof(line) - len, " " #name "=%llu",         \
+			(unsigned long long)sum.name);
+#include "dataplane/counters.def"
+	log_info("switch", "counted%s", line);
+}
+
 static int run(const struct config *config)
 {
 	static const struct attach_ops ops = { on_attached, on_detached, on_in_use };
@@ -357,6 +378,8 @@ static int run(const struct config *config)
 out:
 	if (launched > 0)
 		stop_workers(m, launched);
+	if (status == DAEMON_STOPPED)
+		say_counters(m);
 	if (m != NULL && m->attach != NULL)
 		attach_free(m->attach);
 	for (w = 0; w < made; w++)
