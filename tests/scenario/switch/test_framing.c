@@ -29,7 +29,6 @@ Test(framing, what_is_not_msrp_ends_its_connection_only)
 		"MSRP abcd SEND\r\nTo-Path msrp://a:1/b;tcp\r\n",
 		"MSRP abcd SEND\r\nTo-Path: msrp://a:1/b;tcp\rFrom-Path: x\r\n",
 		"MSRP abcdefghijklmnopqrstuvwxyz1234567 SEND\r\nTo-Path: msrp://a:1/b;tcp\r\n",
-		"MSRP abcd 20 OK\r\nTo-Path: msrp://a:1/b;tcp\r\n",
 		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
 	};
 	struct scene s;
