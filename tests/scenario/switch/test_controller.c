@@ -111,8 +111,9 @@ static int object_command(struct scene *s, enum switch_command type, struct obje
 
 Test(controller, ids_that_name_nothing_get_enoent)
 {
-	static const enum switch_command of_legs[] = { CMD_LEG_UPDATE, CMD_LEG_REMOVE, CMD_MEMBER_ADD,
-		CMD_MEMBER_REMOVE, CMD_MEMBER_ALIAS, CMD_MEMBER_MUTE, CMD_NICKNAME };
+	static const enum switch_command of_legs[] = { CMD_LEG_UPDATE, CMD_LEG_REMOVE,
+		CMD_MEMBER_ADD, CMD_MEMBER_REMOVE, CMD_MEMBER_ALIAS, CMD_MEMBER_MUTE,
+		CMD_NICKNAME };
 	static const enum switch_command of_rooms[] = { CMD_ROOM_SET, CMD_ROOM_CLOSE, CMD_LEG_ADD };
 	struct object_id id, stale;
 	struct scene s;
@@ -195,11 +196,13 @@ Test(controller, commands_that_make_no_sense_get_einval)
 		.u.member = { .participant = 1u << 20, .identities = { 0, 5 } });
 	WRONG(-EINVAL, .type = CMD_MEMBER_ADD, .object = leg,
 		.u.member = { .identities = { 0, 5 }, .alias = { 0, 600 } });
-	WRONG(-EINVAL, .type = CMD_MEMBER_ALIAS, .object = leg, .u.member = { .identities = { 20, 1 } });
+	WRONG(-EINVAL, .type = CMD_MEMBER_ALIAS, .object = leg,
+		.u.member = { .identities = { 20, 1 } });
 #undef WRONG
 	/* A line feed in an alias would write headers into others' messages. */
-	cr_assert_eq(rig_member(rig, CMD_MEMBER_ALIAS, &s.leg[BOB],
-			     &(struct rig_member_settings){ .alias = "<sip:x@y>\r\nTo: <sip:z@y>" }),
+	cr_assert_eq(
+		rig_member(rig, CMD_MEMBER_ALIAS, &s.leg[BOB],
+			&(struct rig_member_settings){ .alias = "<sip:x@y>\r\nTo: <sip:z@y>" }),
 		-EINVAL);
 	cr_assert_eq(rig_member(rig, CMD_MEMBER_ALIAS, &s.leg[BOB],
 			     &(struct rig_member_settings){ .alias = "<sip:x@y>\nTo: <sip:z@y>" }),

@@ -94,8 +94,9 @@ Test(membership, the_counts_of_a_room_are_told)
 	char id[16];
 
 	scene_open(&s, &(struct scene_settings){ .workers = 2 }, "alice bob carol");
-	cr_assert_eq(rig_member(&s.rig, CMD_MEMBER_ALIAS, &s.leg[CAROL],
-			     &(struct rig_member_settings){ .participant = 2, .wrapped = "image/*" }),
+	cr_assert_eq(
+		rig_member(&s.rig, CMD_MEMBER_ALIAS, &s.leg[CAROL],
+			&(struct rig_member_settings){ .participant = 2, .wrapped = "image/*" }),
 		0);
 	for (i = 0; i < 10; i++) {
 		snprintf(id, sizeof(id), "count%u", i);
@@ -133,14 +134,16 @@ Test(membership, coming_and_going_harms_nobody)
 		for (j = 0; j < 3; j++) {
 			snprintf(id, sizeof(id), "visit%u.%u", i, j);
 			SAY(&s, ALICE, .id = id, .text = big,
-				.headers = j == 1 ? "Success-Report: yes;Include-Sent-Count\r\n" : "");
+				.headers =
+					j == 1 ? "Success-Report: yes;Include-Sent-Count\r\n" : "");
 		}
 		switch (i % 4) {
 		case 0: peer_close(&visitor); break;
 		case 1: cr_assert_eq(rig_leg_command(&s.rig, CMD_LEG_REMOVE, &leg), 0); break;
 		case 2: cr_assert_eq(rig_leg_command(&s.rig, CMD_MEMBER_REMOVE, &leg), 0); break;
 		case 3:
-			peer_print(&visitor, "MSRP visi SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: half\r\nContent-Type: message/cpim\r\n\r\nFrom: <%s>\r\nTo: <%s>\r\n\r\n\r\nhalf of a",
+			peer_print(&visitor,
+				"MSRP visi SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: half\r\nContent-Type: message/cpim\r\n\r\nFrom: <%s>\r\nTo: <%s>\r\n\r\n\r\nhalf of a",
 				leg.uri, leg.path, leg.address, RIG_ROOM_URI);
 			peer_take(&visitor, 0);
 			peer_close(&visitor);
@@ -151,12 +154,11 @@ Test(membership, coming_and_going_harms_nobody)
 		if (i % 4 != 1)
 			cr_assert_eq(rig_leg_command(&s.rig, CMD_LEG_REMOVE, &leg), 0);
 		rig_event(&s.rig, EVENT_LEG_GONE, &leg.id);
-		for (j = 0; j < 3; j++) {
-			do {
-				scene_take(&s, BOB);
-			} while (s.flag == '#'); /* the visitor's half */
-			cr_assert_str_eq(scene_content(&s), big);
+		for (j = 0; j < 3;) { /* the visitor's half may come among them */
+			cr_assert(peer_take(&s.peer[BOB], RIG_WAIT_MS));
+			cr_assert_eq(s.peer[BOB].chunk.method, METHOD_SEND);
 			scene_answer(&s, BOB, 200);
+			j += s.peer[BOB].chunk.flag == '$';
 		}
 		snprintf(text, sizeof(text), "round %u", i);
 		snprintf(id, sizeof(id), "bobs%u", i);
@@ -165,7 +167,8 @@ Test(membership, coming_and_going_harms_nobody)
 		for (;;) {
 			cr_assert(peer_take(&s.peer[ALICE], RIG_WAIT_MS));
 			if (s.peer[ALICE].chunk.method == METHOD_SEND &&
-				memmem(s.peer[ALICE].body, s.peer[ALICE].body_len, text, strlen(text)) != NULL)
+				memmem(s.peer[ALICE].body, s.peer[ALICE].body_len, text,
+					strlen(text)) != NULL)
 				break;
 		}
 		for (;;) {

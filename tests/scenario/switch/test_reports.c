@@ -34,8 +34,8 @@ Test(reports, one_is_sent_when_it_was_asked_for)
 	REFUSED(&s, ALICE, 200, .id = "with", .headers = "Success-Report: yes\r\n", .text = "with");
 	expect_report(&s, ALICE, "with", octets(&s, "with"), -1);
 	REFUSED(&s, ALICE, 200, .id = "without", .text = "without");
-	REFUSED(&s, ALICE, 200, .id = "said.no", .headers = "Success-Report: no;Include-Sent-Count\r\n",
-		.text = "said no");
+	REFUSED(&s, ALICE, 200, .id = "said.no",
+		.headers = "Success-Report: no;Include-Sent-Count\r\n", .text = "said no");
 	/* Reports and responses are asked for apart. */
 	SAY(&s, ALICE, .id = "quiet", .headers = "Failure-Report: no\r\nSuccess-Report: YES\r\n",
 		.text = "quiet");
@@ -60,11 +60,13 @@ Test(reports, one_for_a_message_of_chunks_covers_all_of_it)
 	char range[120];
 
 	scene_open(&s, &(struct scene_settings){ 0 }, "alice bob");
-	scene_chunk(&s, ALICE, "part1", "Message-ID: parts\r\nSuccess-Report: yes\r\nByte-Range: 1-*/*\r\n",
-		head, sizeof(head) - 1, '+');
+	scene_chunk(&s, ALICE, "part1",
+		"Message-ID: parts\r\nSuccess-Report: yes\r\nByte-Range: 1-*/*\r\n", head,
+		sizeof(head) - 1, '+');
 	expect_status(&s, ALICE, "part1", 200);
 	expect_nothing(&s, ALICE);
-	snprintf(range, sizeof(range), "Message-ID: parts\r\nSuccess-Report: yes\r\nByte-Range: %zu-*/*\r\n",
+	snprintf(range, sizeof(range),
+		"Message-ID: parts\r\nSuccess-Report: yes\r\nByte-Range: %zu-*/*\r\n",
 		sizeof(head));
 	scene_chunk(&s, ALICE, "part2", range, "end", 3, '$');
 	expect_status(&s, ALICE, "part2", 200);
@@ -158,7 +160,8 @@ Test(reports, a_count_may_be_nought)
 
 	scene_open(&s, &(struct scene_settings){ .room = { .flags = ROOM_PRIVATE } }, "alice bob");
 	cr_assert_eq(rig_member(&s.rig, CMD_MEMBER_ALIAS, &s.leg[BOB],
-			     &(struct rig_member_settings){ .participant = BOB, .flags = MEMBER_PRIVATE,
+			     &(struct rig_member_settings){ .participant = BOB,
+				     .flags = MEMBER_PRIVATE,
 				     .wrapped = "text/plain" }),
 		0);
 	/* Nobody to send it to: the REPORT comes at once. */
@@ -166,11 +169,12 @@ Test(reports, a_count_may_be_nought)
 	expect_report(&s, ALICE, "none",
 		scene_say_len(&s, ALICE, &(struct words){ .type = "image/png", .text = "x" }), 0);
 	/* A private one: nought or one. */
-	REFUSED(&s, ALICE, 200, .id = "one1", .headers = COUNT, .to = "<sip:bob@example.com>", .text = "x");
+	REFUSED(&s, ALICE, 200, .id = "one1", .headers = COUNT, .to = "<sip:bob@example.com>",
+		.text = "x");
 	counted_200(&s, BOB, "x");
 	expect_report(&s, ALICE, "one1",
-		scene_say_len(&s, ALICE,
-			&(struct words){ .to = "<sip:bob@example.com>", .text = "x" }),
+		scene_say_len(
+			&s, ALICE, &(struct words){ .to = "<sip:bob@example.com>", .text = "x" }),
 		1);
 	/* And with nobody in the room at all. */
 	cr_assert_eq(rig_leg_command(&s.rig, CMD_LEG_REMOVE, &s.leg[BOB]), 0);
@@ -224,7 +228,8 @@ Test(reports, every_chunk_of_a_copy_must_be_answered_well)
 
 		snprintf(id, sizeof(id), "chunks%u", round);
 		snprintf(tid, sizeof(tid), "ch%ua", round);
-		snprintf(text, sizeof(text), "Message-ID: %s\r\n" COUNT "Byte-Range: 1-*/*\r\n", id);
+		snprintf(
+			text, sizeof(text), "Message-ID: %s\r\n" COUNT "Byte-Range: 1-*/*\r\n", id);
 		scene_chunk(&s, ALICE, tid, text, head, sizeof(head) - 1, '+');
 		expect_status(&s, ALICE, tid, 200);
 		/* Another message interrupts the copies. */
@@ -241,8 +246,8 @@ Test(reports, every_chunk_of_a_copy_must_be_answered_well)
 		expect_text(&s, BOB, "other");
 		expect_text(&s, CAROL, "other");
 		snprintf(tid, sizeof(tid), "ch%ub", round);
-		snprintf(text, sizeof(text), "Message-ID: %s\r\n" COUNT "Byte-Range: %zu-*/*\r\n", id,
-			sizeof(head));
+		snprintf(text, sizeof(text), "Message-ID: %s\r\n" COUNT "Byte-Range: %zu-*/*\r\n",
+			id, sizeof(head));
 		scene_chunk(&s, ALICE, tid, text, "end", 3, '$');
 		expect_status(&s, ALICE, tid, 200);
 		cr_assert(peer_take(&s.peer[BOB], RIG_WAIT_MS));
@@ -260,7 +265,8 @@ Test(reports, who_answers_for_another_is_not_believed)
 {
 	struct scene s;
 
-	scene_open(&s, &(struct scene_settings){ .msrp = "  count_wait_s: 0.4\n" }, "alice bob carol");
+	scene_open(
+		&s, &(struct scene_settings){ .msrp = "  count_wait_s: 0.4\n" }, "alice bob carol");
 	REFUSED(&s, ALICE, 200, .id = "trust", .headers = COUNT, .text = "trust");
 	counted_copy(&s, BOB, "trust");
 	counted_copy(&s, CAROL, "trust");
@@ -280,8 +286,8 @@ Test(reports, an_aborted_message_gets_none)
 	struct scene s;
 
 	scene_open(&s, &(struct scene_settings){ .workers = 2 }, "alice bob carol");
-	scene_chunk(&s, ALICE, "abort1", "Message-ID: abort\r\n" COUNT "Byte-Range: 1-*/*\r\n", head,
-		sizeof(head) - 1, '#');
+	scene_chunk(&s, ALICE, "abort1", "Message-ID: abort\r\n" COUNT "Byte-Range: 1-*/*\r\n",
+		head, sizeof(head) - 1, '#');
 	expect_status(&s, ALICE, "abort1", 200);
 	REFUSED(&s, ALICE, 200, .id = "sound", .headers = COUNT, .text = "sound");
 	scene_take(&s, BOB);

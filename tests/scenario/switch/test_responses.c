@@ -21,7 +21,8 @@ Test(responses, failure_report_says_which_answers_are_wanted)
 	SAY(&s, ALICE, .id = "no.good", .headers = "Failure-Report: no\r\n", .text = "3");
 	SAY(&s, ALICE, .id = "no.bad", .headers = "Failure-Report: no\r\n", .from = "<sip:x@y>");
 	expect_nothing(&s, ALICE);
-	REFUSED(&s, ALICE, 400, .id = "odd1", .headers = "Failure-Report: perhaps\r\n", .text = "x");
+	REFUSED(&s, ALICE, 400, .id = "odd1", .headers = "Failure-Report: perhaps\r\n",
+		.text = "x");
 	expect_text(&s, BOB, "1");
 	expect_text(&s, BOB, "2");
 	expect_text(&s, BOB, "3");

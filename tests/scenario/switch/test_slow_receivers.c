@@ -8,7 +8,8 @@
 #include <unistd.h>
 #include "tests/scenario/switch/scene.h"
 
-#define HEAD "From: <sip:alice@example.com>\r\nTo: <sip:room@example.com>\r\n\r\nContent-Type: text/plain\r\n\r\n"
+#define HEAD                                                                                       \
+	"From: <sip:alice@example.com>\r\nTo: <sip:room@example.com>\r\n\r\nContent-Type: text/plain\r\n\r\n"
 
 static void until(struct scene *s, unsigned who, bool congested, enum leg_state state)
 {
@@ -57,8 +58,7 @@ Test(slow_receivers, one_that_never_reads_is_told_and_evicted)
 	struct scene s;
 
 	scene_open(&s,
-		&(struct scene_settings){
-			.msrp = "  leg_queue: 262144\n  congestion_kill_s: 1\n" },
+		&(struct scene_settings){ .msrp = "  leg_queue: 262144\n  congestion_kill_s: 1\n" },
 		"alice bob carol");
 	pour(&s, "early", 400, 20000); /* 8 MB: more than sockets take */
 	until(&s, CAROL, true, LEG_BOUND);
@@ -74,14 +74,15 @@ Test(slow_receivers, one_that_never_reads_is_told_and_evicted)
 
 Test(slow_receivers, one_that_reads_again_gets_whole_messages_in_order)
 {
-	char text[20001], id[24];
+	char text[10001], id[24]; /* less than what one turn of a busy connection takes */
 	unsigned i, last = 0, got = 0;
 	struct scene s;
 
-	scene_open(&s, &(struct scene_settings){ .msrp = "  leg_queue: 262144\n" }, "alice bob carol");
-	for (i = 1; i <= 400; i++) {
-		memset(text, 'q', 20000);
-		text[20000] = '\0';
+	scene_open(
+		&s, &(struct scene_settings){ .msrp = "  leg_queue: 262144\n" }, "alice bob carol");
+	for (i = 1; i <= 800; i++) {
+		memset(text, 'q', 10000);
+		text[10000] = '\0';
 		memcpy(text, id, (size_t)snprintf(id, sizeof(id), "%u:", i));
 		snprintf(id, sizeof(id), "again%u", i);
 		REFUSED(&s, ALICE, 200, .id = id, .text = text);
@@ -95,7 +96,8 @@ Test(slow_receivers, one_that_reads_again_gets_whole_messages_in_order)
 
 		cr_assert_eq(s.peer[CAROL].chunk.method, METHOD_SEND);
 		cr_assert_eq(s.peer[CAROL].chunk.flag, '$', "nothing else was on the way");
-		content = memmem(s.peer[CAROL].body, s.peer[CAROL].body_len, "text/plain\r\n\r\n", 14);
+		content = memmem(
+			s.peer[CAROL].body, s.peer[CAROL].body_len, "text/plain\r\n\r\n", 14);
 		cr_assert_not_null(content);
 		number = (unsigned)strtoul(content + 14, NULL, 10);
 		cr_assert_gt(number, last);
@@ -103,13 +105,13 @@ Test(slow_receivers, one_that_reads_again_gets_whole_messages_in_order)
 		got++;
 	}
 	cr_assert_gt(got, 10);
-	cr_assert_lt(got, 400);
+	cr_assert_lt(got, 800);
 	until(&s, CAROL, false, LEG_BOUND);
 	REFUSED(&s, ALICE, 200, .id = "caught.up", .text = "caught up");
 	expect_text(&s, CAROL, "caught up");
 	expect_text(&s, BOB, "caught up");
 	scene_close(&s);
-	cr_assert_eq(rig_counter(&s.rig, "copies_skipped_congested"), 400 - got);
+	cr_assert_eq(rig_counter(&s.rig, "copies_skipped_congested"), 800 - got);
 }
 
 Test(slow_receivers, a_started_message_that_outgrows_the_queue_is_cut)
@@ -118,7 +120,7 @@ Test(slow_receivers, a_started_message_that_outgrows_the_queue_is_cut)
 	char *piece = malloc(PIECE + 1);
 	size_t total = 0;
 	struct scene s;
-	unsigned i;
+	unsigned i, j;
 	long before;
 
 	memset(piece, 'c', PIECE);
@@ -132,11 +134,12 @@ Test(slow_receivers, a_started_message_that_outgrows_the_queue_is_cut)
 	for (i = 0; i < PIECES; i++) {
 		peer_write(&s.peer[ALICE], piece, PIECE);
 		/* Bob keeps up, and Carol does not read. */
-		cr_assert_not(peer_take(&s.peer[BOB], 0));
-		while (s.peer[BOB].body_len + 2000000 < (size_t)i * PIECE)
+		for (j = 0; j < 1000 && s.peer[BOB].body_len < (size_t)i * PIECE; j++)
 			cr_assert_not(peer_take(&s.peer[BOB], 5));
+		cr_assert_lt(j, 1000, "Bob waits for Carol");
 	}
-	cr_assert_lt(resident(&s) - before, 16 * 1024, "%ld KiB for a queue of 256", resident(&s) - before);
+	cr_assert_lt(resident(&s) - before, 16 * 1024, "%ld KiB for a queue of 256",
+		resident(&s) - before);
 	peer_print(&s.peer[ALICE], "\r\n-------huge0001$\r\n");
 	expect_status(&s, ALICE, "huge0001", 200);
 	total = sizeof(HEAD) - 1 + (size_t)PIECES * PIECE;
@@ -166,7 +169,8 @@ Test(slow_receivers, a_queue_pins_no_more_than_it_may)
 
 	memset(piece, 'p', PIECE);
 	piece[PIECE] = '\0';
-	scene_open(&s, &(struct scene_settings){ .msrp = "  leg_queue: 262144\n" }, "alice bob carol");
+	scene_open(
+		&s, &(struct scene_settings){ .msrp = "  leg_queue: 262144\n" }, "alice bob carol");
 	pour(&s, "warm", 100, 60000); /* sockets and Carol's queue are full from here on */
 	before = resident(&s);
 	for (i = 0; i < MESSAGES; i++) {
@@ -183,7 +187,8 @@ Test(slow_receivers, a_queue_pins_no_more_than_it_may)
 		cr_assert_eq(s.len, sizeof(HEAD) - 1 + PIECE * PIECES);
 	}
 	after = resident(&s);
-	cr_assert_lt(after - before, 6 * 1024, "%ld KiB more for a queue of 256 KiB", after - before);
+	cr_assert_lt(
+		after - before, 6 * 1024, "%ld KiB more for a queue of 256 KiB", after - before);
 	free(piece);
 	scene_close(&s);
 }
