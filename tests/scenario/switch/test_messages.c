@@ -544,9 +544,9 @@ Test(messages, an_alias_takes_the_senders_place)
 	cr_assert(strstr(s.body, "From: <sip:anon-4f1c@anonymous.invalid>\r\n") == s.body);
 	cr_assert(strstr(s.body, "alice") == NULL);
 	/* In chunks, with a total; a display name is hidden too. */
-	size_t len = strlen(HEAD) + 4000 + strlen("\"Alice W\" ");
+	size_t len = strlen(HEAD) + 4000 + strlen("\"Alice in W\" ");
 	char *body = malloc(len + 1);
-	snprintf(body, len + 1, "From: \"Alice W\" %s%s", HEAD + 6, text);
+	snprintf(body, len + 1, "From: \"Alice in W\" %s%s", HEAD + 6, text);
 	snprintf(range, sizeof(range), "Message-ID: anon2\r\nByte-Range: 1-*/%zu\r\n", len);
 	scene_chunk(&s, ALICE, "anon2a", range, body, 2500, '+');
 	expect_status(&s, ALICE, "anon2a", 200);
@@ -556,7 +556,7 @@ Test(messages, an_alias_takes_the_senders_place)
 	expect_status(&s, ALICE, "anon2b", 200);
 	expect_text(&s, BOB, text);
 	cr_assert(strstr(s.body, "lice") == NULL);
-	cr_assert_eq(s.len, len - strlen("\"Alice W\" <sip:alice@example.com>") + strlen(alias));
+	cr_assert_eq(s.len, len - strlen("\"Alice in W\" <sip:alice@example.com>") + strlen(alias));
 	free(body);
 	/* Its own alias is a good From too, and a part of it is not. */
 	REFUSED(&s, ALICE, 200, .id = "anon3", .from = alias, .text = "me again");
