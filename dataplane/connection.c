@@ -119,6 +119,7 @@ static void on_writable(void *user)
 {
 	struct connection *conn = user;
 
+	conn->blocked = false;
 	connection_mark_dirty(conn->worker, conn);
 }
 
@@ -322,6 +323,7 @@ static void on_connected(void *user)
 	char tid[13], id[MESSAGE_ID_OCTETS];
 	size_t len;
 
+	conn->blocked = false;
 	if (session == NULL) {
 		connection_close(worker, conn, LEG_CAUSE_LOST);
 		return;
@@ -377,8 +379,8 @@ static void refuse(
 static void on_response(struct worker *worker, struct connection *conn, const struct chunk *chunk)
 {
 	worker->counters.responses_in++;
-	if (!report_response(worker, conn->sessions, chunk->tid, chunk->status) &&
-		chunk->status >= 400)
+	report_response(worker, conn->sessions, chunk->tid, chunk->status);
+	if (chunk->status >= 400)
 		backlog_refused(worker, conn, chunk->tid);
 }
 

@@ -59,6 +59,7 @@ struct connection {
 	struct entry *open; /* whose chunk is open on the wire */
 	struct msrp_session *open_session;
 	uint64_t open_octets;
+	bool blocked;       /* the transport took less than it was given: writable() follows */
 	bool open_definite; /* its Byte-Range named an end: it cannot be interrupted */
 	uint8_t open_tid_len;
 	char open_tid[CHUNK_TID_MAX];
