@@ -112,7 +112,10 @@ static bool room_look(struct ring *ring, uint64_t wanted)
 		return false;
 	if (free_octets(ring) >= wanted)
 		return true;
-	atomic_store(&ring->shared->starved, 1);
+	/* Once only, while we try again: the line is the consumer's too. A mark that we still see is one that the
+	 * consumer has yet to take. */
+	if (atomic_load(&ring->shared->starved) == 0)
+		atomic_store(&ring->shared->starved, 1);
 	return head_look(ring, memory_order_seq_cst) && free_octets(ring) >= wanted;
 }
 
