@@ -154,6 +154,7 @@ static int worker_main(void *arg)
 
 	while (!worker->stop)
 		worker_step(worker, sleep);
+	atomic_store_explicit(&worker->stopped, true, memory_order_release);
 	return 0;
 }
 
@@ -285,6 +286,10 @@ static void stop_workers(struct switch_main *m, unsigned started)
 	for (w = 0; w < started; w++)
 		post_send(&m->workers[w].posts, &stops[w], POST_STOP);
 	rte_eal_mp_wait_lcore();
+	/* What a worker wrote last is seen from here on. */
+	for (w = 0; w < started; w++)
+		while (!atomic_load_explicit(&m->workers[w].stopped, memory_order_acquire))
+			;
 }
 
 static int run(const struct config *config)

@@ -12,10 +12,11 @@
 
 #define IDENTITY_MAX 512 /* octets of a canonical address with its final zero */
 
-/* Canonical form of a sip:, sips:, tel: or im: URI: two URIs name the same user when their canonical forms are equal octet by octet.
- * Parameters other than user are dropped, host in lower case, escapes resolved where the RFC allows, sip:+N@d;user=phone
- * and tel:+N become "tel:+N", visual separators dropped; of a tel's parameters ext, isub and a local number's phone-context stay.
- * -EBADMSG: not such a URI, or too long; out is "" then. */
+/* Canonical form of a sip:, sips:, tel: or im: URI: two URIs name the same user when their
+ * canonical forms are equal octet by octet. Parameters other than user are dropped, host in lower
+ * case, escapes resolved where the RFC allows, sip:+N@d;user=phone and tel:+N become "tel:+N",
+ * visual separators dropped; of a tel's parameters ext, isub and a local number's phone-context
+ * stay. -EBADMSG: not such a URI, or too long; out is "" then. */
 must_check int identity_canonical(struct span uri, char out[IDENTITY_MAX]);
 bool identity_eq(struct span a, struct span b); /* false when one does not parse */
 
@@ -26,11 +27,13 @@ struct span identity_user(struct span uri);
 
 /* Prefix list "127.0.0.0/8", "::1/128", "10.0.0.1". */
 struct prefix_list;
-must_check int prefix_list_new(struct prefix_list **out, char *const *texts, unsigned count, const char **bad);
+must_check int prefix_list_new(
+	struct prefix_list **out, char *const *texts, unsigned count, const char **bad);
 void prefix_list_free(struct prefix_list *list);
 struct sockaddr;
 bool prefix_list_has(const struct prefix_list *list, const struct sockaddr *address);
 
-/* A display name fit for others: controls stripped, at most 256 octets, cut at a UTF-8 boundary; out has 257. */
+/* A display name fit for others: controls stripped, at most 256 octets, cut at a UTF-8 boundary;
+ * out has 257. */
 void display_name_clean(struct span name, char *out);
 #endif

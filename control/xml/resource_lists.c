@@ -66,15 +66,15 @@ static bool value_is(struct span value, const char *text)
 }
 
 /* Octets that no URI has, and that would break out of a SIP header. */
-static bool uri_is_unfit(struct span uri)
+static bool uri_is_unfit(const char *uri)
 {
-	for (size_t i = 0; i < uri.len; i++) {
-		unsigned char c = (unsigned char)uri.at[i];
+	for (; *uri != '\0'; uri++) {
+		unsigned char c = (unsigned char)*uri;
 
 		if (c <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"')
 			return true;
 	}
-	return uri.len == 0;
+	return false;
 }
 
 /* An attribute's value as its writer meant it. Without replacement of entities (XML_PARSE_NOENT)
@@ -123,14 +123,15 @@ static void entry_add(struct reader *r, struct span value, enum copy_control cop
 		refuse(r, "out of memory");
 		return;
 	}
-	if (uri_is_unfit(span_of(entry->uri)))
-		refuse(r, "the uri of an <entry> is not a URI");
 	/* RFC 3261 25.1: a user part may have a '?'; headers begin at the first one behind the
 	 * '@'. */
 	mark = strchr(entry->uri, '@');
 	mark = strchr(mark != NULL ? mark : entry->uri, '?');
 	if (mark != NULL)
 		*mark++ = '\0';
+	if (uri_is_unfit(entry->uri) || entry->uri[0] == '\0' ||
+		(mark != NULL && uri_is_unfit(mark)))
+		refuse(r, "the uri of an <entry> is not a URI");
 	entry->headers = strdup(mark != NULL ? mark : "");
 	if (entry->headers == NULL)
 		refuse(r, "out of memory");
