@@ -950,6 +950,35 @@ void call_say(struct sip_call *call, struct msrp_peer *msrp, const char *tid, co
 
 /* ---- parties ---- */
 
+static bool party_heard(struct sip_party *party, const char *id)
+{
+	while (peer_take(&party->msrp, 300))
+		if (party->msrp.chunk.method == METHOD_SEND &&
+			memmem(party->msrp.body, party->msrp.body_len, id, strlen(id)) != NULL)
+			return true;
+	return false;
+}
+
+/* A bound leg becomes a member when the focus's command reaches the switch, which nobody outside is told: the first
+ * says something until everybody hears it. */
+static void party_settle(struct sip_party *parties, unsigned count)
+{
+	for (unsigned tries = 0; tries < 30; tries++) {
+		unsigned heard = 0;
+		char id[16];
+
+		snprintf(id, sizeof(id), "settle%02u", tries);
+		call_say(&parties[0].call, &parties[0].msrp, id, "", id);
+		if (peer_status(&parties[0].msrp, id) != 200)
+			continue; /* the first is none yet */
+		for (unsigned i = 1; i < count; i++)
+			heard += party_heard(&parties[i], id);
+		if (heard == count - 1)
+			return;
+	}
+	fail(&parties[0].peer, "the room does not hear its first member");
+}
+
 void party_meet(struct sip_rig *rig, struct sip_party *parties, unsigned count, const char *headers,
 	bool with_msrp)
 {
@@ -982,6 +1011,8 @@ void party_meet(struct sip_rig *rig, struct sip_party *parties, unsigned count, 
 	call_ack(&parties[0].call);
 	for (unsigned i = 0; with_msrp && i < count; i++)
 		call_bind(&parties[i].call, &parties[i].msrp);
+	if (with_msrp)
+		party_settle(parties, count);
 }
 
 void party_close(struct sip_party *parties, unsigned count)

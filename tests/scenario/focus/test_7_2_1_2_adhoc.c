@@ -446,7 +446,8 @@ Test(CF_7_2_1_2, OK4_the_switch_serves_the_room)
 		for (unsigned to = 0; to < 3; to++) {
 			if (to == from)
 				continue;
-			cr_assert(peer_take(&three[to].msrp, RIG_WAIT_MS));
+			cr_assert(peer_take(&three[to].msrp, RIG_WAIT_MS), "from %u to %u",
+				from, to);
 			cr_assert_eq(three[to].msrp.chunk.method, METHOD_SEND);
 			HAS((const char *)three[to].msrp.body, three[from].call.leg.address);
 		}
