@@ -179,7 +179,7 @@ Test(transport, a_message_is_counted)
 	sip_rig_start(&rig, NULL);
 	party_meet(&rig, three, 3, "", true);
 	call_say(&three[0].call, &three[0].msrp, "count001",
-		"Success-Report: yes\r\nInclude-Sent-Count: yes\r\n", "how many are you?");
+		"Success-Report: yes;Include-Sent-Count\r\n", "how many are you?");
 	for (unsigned i = 1; i < 3; i++) {
 		struct msrp_peer *msrp = &three[i].msrp;
 
