@@ -215,13 +215,14 @@ static void config_write(const struct sip_rig *rig, const struct rig_options *op
 		fprintf(file, "\"udp:127.0.0.1:%u\", \"tcp:127.0.0.1:%u\"", rig->sip_port,
 			rig->sip_port);
 	}
-	fprintf(file, "]\n  trusted: [\"" SIP_TRUSTED "/32\", \"::1/128\"]\n%s", lines_of(options->sip));
+	fprintf(file, "]\n  trusted: [\"" SIP_TRUSTED "/32\", \"::1/128\"]\n%s",
+		lines_of(options->sip));
 	fprintf(file, "msrp:\n  listen: [\"tcp:127.0.0.1:%u\"]\n%s", rig->msrp_port,
 		lines_of(options->msrp));
 	if (options->conference != NULL)
 		fprintf(file, "conference:\n%s", options->conference);
-	fprintf(file, "switch:\n  socket: switch.sock\n  memory_mb: 128\n%s",
-		options->the_switch ? options->the_switch : "  max_legs: 200\n");
+	fprintf(file, "switch:\n  socket: switch.sock\n%s",
+		options->the_switch ? options->the_switch : "  memory_mb: 128\n  max_legs: 200\n");
 	fclose(file);
 }
 
@@ -543,8 +544,7 @@ static bool receive(struct sip_peer *peer, int wait_ms)
 			peer->link[i].fd = -1; /* poll passes over it */
 			continue;
 		}
-		peer->link[i].octets =
-			realloc(peer->link[i].octets, peer->link[i].len + (size_t)n);
+		peer->link[i].octets = realloc(peer->link[i].octets, peer->link[i].len + (size_t)n);
 		memcpy(peer->link[i].octets + peer->link[i].len, octets, (size_t)n);
 		peer->link[i].len += (size_t)n;
 		stream_cut(peer, i);
@@ -656,7 +656,8 @@ static void body_print(FILE *out, const char *type, const char *body)
 void sip_reply(struct sip_peer *peer, const struct sip_message *request, unsigned status,
 	const char *to_tag, const char *headers, const char *type, const char *body)
 {
-	static const char *const copied[] = { "Via", "Record-Route", "From", "To", "Call-ID", "CSeq" };
+	static const char *const copied[] = { "Via", "Record-Route", "From", "To", "Call-ID",
+		"CSeq" };
 	char *text;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
@@ -664,7 +665,8 @@ void sip_reply(struct sip_peer *peer, const struct sip_message *request, unsigne
 	print(out, "SIP/2.0 %u Whatever\r\n", status);
 	for (unsigned i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
 		for (unsigned n = 0; *sip_header_nth(request, copied[i], n) != '\0'; n++)
-			print(out, "%s: %s%s%s\r\n", copied[i], sip_header_nth(request, copied[i], n),
+			print(out, "%s: %s%s%s\r\n", copied[i],
+				sip_header_nth(request, copied[i], n),
 				to_tag && strcmp(copied[i], "To") == 0 ? ";tag=" : "",
 				to_tag && strcmp(copied[i], "To") == 0 ? to_tag : "");
 	}
@@ -882,7 +884,8 @@ void call_incoming(struct sip_call *call, struct sip_peer *peer)
 	message_read(invite, peer->message.text, peer->message.len);
 	snprintf(call->id, sizeof(call->id), "%s", sip_header(invite, "Call-ID"));
 	snprintf(call->tag, sizeof(call->tag), "%08x", random_number());
-	snprintf(call->local, sizeof(call->local), "%s;tag=%s", sip_header(invite, "To"), call->tag);
+	snprintf(
+		call->local, sizeof(call->local), "%s;tag=%s", sip_header(invite, "To"), call->tag);
 	snprintf(call->remote, sizeof(call->remote), "%s", sip_header(invite, "From"));
 	uri_of(sip_header(invite, "Contact"), call->identity, sizeof(call->identity));
 	snprintf(call->request_uri, sizeof(call->request_uri), "%s", call->identity);
@@ -992,8 +995,8 @@ void party_meet(struct sip_rig *rig, struct sip_party *parties, unsigned count, 
 		parties[i].msrp.fd = -1;
 		if (i > 0)
 			snprintf(entries + strlen(entries), sizeof(entries) - strlen(entries),
-				"<entry uri=\"sip:%s@127.0.0.1:%u\" cp:copyControl=\"to\"/>", names[i],
-				parties[i].peer.port);
+				"<entry uri=\"sip:%s@127.0.0.1:%u\" cp:copyControl=\"to\"/>",
+				names[i], parties[i].peer.port);
 	}
 	parties[0].call.peer = &parties[0].peer;
 	body = call_list(call_sdp(&parties[0].call, "actpass", ""), entries);

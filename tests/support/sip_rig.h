@@ -32,7 +32,8 @@ struct sip_rig {
 	uint16_t sip_port, msrp_port;
 	struct rig_daemon focus, the_switch;
 };
-/* Further lines of the sections, each "  key: value\n"; NULL: none. listen replaces sip.listen; its %u are the port. */
+/* Further lines of the sections, each "  key: value\n"; NULL: none (the_switch: little
+ * memory, few legs). listen replaces sip.listen; its %u are the port. */
 struct rig_options {
 	const char *sip, *msrp, *conference, *the_switch;
 	const char *listen;
@@ -83,8 +84,8 @@ struct sip_peer {
 	char host[40];
 	uint16_t port;
 	bool tcp;
-	int fd;          /* UDP, or TCP listener */
-	struct {         /* TCP connections, the first one ours */
+	int fd;  /* UDP, or TCP listener */
+	struct { /* TCP connections, the first one ours */
 		int fd;
 		char *octets;
 		size_t len;
@@ -126,7 +127,7 @@ struct sip_call {
 	char request_uri[400];        /* of the INVITE, then the peer's Contact */
 	char branch[64];              /* of our last request, of an INVITE for its ACK and CANCEL */
 	unsigned cseq, invite_cseq;
-	char tag[24]; /* ours */
+	char tag[24];              /* ours */
 	struct sip_message invite; /* theirs */
 	char identity[200];        /* IM Session Identity, once seen */
 	char offer[4096];          /* our last SDP */
@@ -137,7 +138,7 @@ struct sip_call {
 /* The SDP of a peer, in call->offer. setup NULL: no such line. Further lines may be "". */
 const char *call_sdp(struct sip_call *call, const char *setup, const char *lines);
 /* A multipart/mixed of SDP and a list whose entries are the lines "<entry .../>", allocated. */
-#define RIG_BOUNDARY "rig-boundary"
+#define RIG_BOUNDARY  "rig-boundary"
 #define RIG_MULTIPART "multipart/mixed;boundary=" RIG_BOUNDARY
 char *call_list(const char *sdp, const char *entries);
 

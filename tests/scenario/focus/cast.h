@@ -45,17 +45,18 @@ __attribute__((unused)) static void accept_it(struct sip_call *who)
 }
 
 /* Alice asks the factory for a room of her own; the status. */
-__attribute__((unused)) static unsigned alone(struct sip_call *who, struct sip_peer *peer,
-	const char *headers)
+__attribute__((unused)) static unsigned alone(
+	struct sip_call *who, struct sip_peer *peer, const char *headers)
 {
 	who->peer = peer;
-	call_invite(who, peer, SIP_FACTORY, headers, "application/sdp", call_sdp(who, "actpass", ""));
+	call_invite(
+		who, peer, SIP_FACTORY, headers, "application/sdp", call_sdp(who, "actpass", ""));
 	return call_final(who);
 }
 
 /* Alice's INVITE with this body; the status of the refusal. */
-__attribute__((unused)) static unsigned asked(const char *uri, const char *headers, const char *type,
-	const char *body)
+__attribute__((unused)) static unsigned asked(
+	const char *uri, const char *headers, const char *type, const char *body)
 {
 	call_invite(&call, &alice, uri, headers, type, body);
 	return call_final(&call);

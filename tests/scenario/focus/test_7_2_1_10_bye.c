@@ -55,7 +55,8 @@ Test(CF_7_2_1_10, a_bye_before_the_answer_ends_the_invite)
 		struct sip_call early = call;
 
 		/* RFC 3261 15.1.2: within the early dialog. */
-		snprintf(early.remote, sizeof(early.remote), "%s", sip_header(&alice.message, "To"));
+		snprintf(
+			early.remote, sizeof(early.remote), "%s", sip_header(&alice.message, "To"));
 		call_request(&early, "BYE", "", NULL, NULL);
 		cr_assert_eq(call_answer_to(&early, "BYE"), 200);
 	}

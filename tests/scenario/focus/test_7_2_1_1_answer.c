@@ -45,7 +45,8 @@ Test(CF_7_2_1_1, OK1_built_as_rfc_3261_says)
 
 Test(CF_7_2_1_1, OK2_allow_lists_every_method_that_is_served)
 {
-	static const char *const methods[] = { "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE" };
+	static const char *const methods[] = { "INVITE", "ACK", "CANCEL", "BYE", "OPTIONS",
+		"UPDATE" };
 	const struct sip_message *ok = answered("");
 	char allow[200];
 

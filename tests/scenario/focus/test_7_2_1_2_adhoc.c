@@ -23,7 +23,8 @@ Test(CF_7_2_1_2, R1_unknown_factory_gets_404)
 	cr_assert_eq(asked("sip:no-such-factory@example.com", "", "application/sdp",
 			     call_sdp(&call, "actpass", "")),
 		404);
-	HAS(sip_header(&alice.message, "Warning"), "399 example.com \"Conference URI does not exist\"");
+	HAS(sip_header(&alice.message, "Warning"),
+		"399 example.com \"Conference URI does not exist\"");
 	REQ("CF-7.2.1.2-R1");
 	close_all();
 }
@@ -36,7 +37,8 @@ Test(CF_7_2_1_2, R2_the_originator_is_verified)
 	call_factory(&call, &alice, "", &bob, NULL);
 	cr_assert_eq(call_final(&call), 403);
 	REQ("CF-7.2.1.2-R2a");
-	HAS(sip_header(&alice.message, "Warning"), "399 example.com \"Originator not authenticated\"");
+	HAS(sip_header(&alice.message, "Warning"),
+		"399 example.com \"Originator not authenticated\"");
 	REQ("CF-7.2.1.2-R2b");
 	/* The same with an asserted identity is served. */
 	call.no_identity = false;
@@ -77,7 +79,8 @@ Test(CF_7_2_1_2, R3_the_allow_header_is_remembered)
 	cr_assert(sip_await_request(&bob, "INVITE", 4000));
 	REQ("CF-7.2.1.2-R3");
 	snprintf(headers, sizeof(headers),
-		"Session-Expires: 4;refresher=uac\r\nContact: <sip:bob@127.0.0.1:%u>\r\n", bob.port);
+		"Session-Expires: 4;refresher=uac\r\nContact: <sip:bob@127.0.0.1:%u>\r\n",
+		bob.port);
 	sip_reply(&bob, &bob.message, 200, NULL, headers, "application/sdp", second.offer);
 	cr_assert(sip_await_request(&bob, "ACK", RIG_WAIT_MS));
 	call_bye(&call);
@@ -113,7 +116,8 @@ Test(CF_7_2_1_2, R5_every_session_has_an_identity_of_its_own)
 	struct sip_call second = { .peer = &alice };
 
 	open_all(&options);
-	call_invite(&call, &alice, SIP_FACTORY, "", "application/sdp", call_sdp(&call, "actpass", ""));
+	call_invite(
+		&call, &alice, SIP_FACTORY, "", "application/sdp", call_sdp(&call, "actpass", ""));
 	cr_assert_eq(call_final(&call), 200);
 	call_ack(&call);
 	call_invite(&second, &alice, SIP_FACTORY, "", "application/sdp",
@@ -179,8 +183,8 @@ Test(CF_7_2_1_2, R7a_too_many_participants_gets_486)
 	sip_peer_open(&dave, &rig, "dave", SIP_TRUSTED, false);
 	call_factory(&call, &alice, "", &bob, &carol, &dave, NULL);
 	cr_assert_eq(call_final(&call), 486);
-	cr_assert_str_eq(sip_header(&alice.message, "Warning"),
-		"399 example.com \"too many participants\"");
+	cr_assert_str_eq(
+		sip_header(&alice.message, "Warning"), "399 example.com \"too many participants\"");
 	REQ("CF-7.2.1.2-R7a");
 	cr_assert(sip_nothing(&bob, 200), "invited all the same");
 	/* Two and the inviter are three; she herself and who stands there twice do not count. */
@@ -222,8 +226,8 @@ Test(CF_7_2_1_2, R8_every_user_of_the_list_is_invited)
 	char uri[100], sdp[100];
 
 	open_all(NULL);
-	call_factory(&call, &alice, "Subject: Lunch\r\nContribution-ID: abc123\r\n", &bob, &carol,
-		NULL);
+	call_factory(
+		&call, &alice, "Subject: Lunch\r\nContribution-ID: abc123\r\n", &bob, &carol, NULL);
 	call_incoming(&bobs, &bob);
 	call_incoming(&carols, &carol);
 	REQ("CF-7.2.1.2-R8");
@@ -236,7 +240,8 @@ Test(CF_7_2_1_2, R8_every_user_of_the_list_is_invited)
 	HAS(sip_header(invite, "Contact"), "<sip:im-");
 	HAS(sip_header(invite, "Contact"), "@example.com>;isfocus;+g.oma.sip-im");
 	cr_assert_str_eq(sip_header(invite, "Contact"), sip_header(&carols.invite, "Contact"));
-	cr_assert_str_eq(sip_header(invite, "P-Asserted-Identity"), "\"alice\" <sip:alice@example.com>");
+	cr_assert_str_eq(
+		sip_header(invite, "P-Asserted-Identity"), "\"alice\" <sip:alice@example.com>");
 	HAS(sip_header(invite, "Referred-By"), "<sip:alice@example.com>");
 	HAS(sip_header(invite, "Accept-Contact"), "*;+g.oma.sip-im");
 	HAS(sip_header(invite, "User-Agent"), "IM-serv/OMA1.0");
@@ -396,12 +401,13 @@ Test(CF_7_2_1_2, OK2_the_sdp_answers_the_offer)
 	open_all(&options);
 	snprintf(entries, sizeof(entries), "<entry uri=\"sip:bob@127.0.0.1:%u\"/>", bob.port);
 	/* An audio line before; types of which one is known to all. */
-	cr_assert_gt(asprintf(&sdp,
-			     "v=0\r\no=alice 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-			     "m=audio 4000 RTP/AVP 0\r\nm=message 9 TCP/MSRP *\r\na=path:msrp://127.0.0.1:9/alice;tcp\r\n"
-			     "a=accept-types:message/cpim text/plain\r\n"
-			     "a=accept-wrapped-types:image/png video/mp4 text/plain\r\na=setup:active\r\n"
-			     "a=chatroom:private-messages\r\n"),
+	cr_assert_gt(
+		asprintf(&sdp,
+			"v=0\r\no=alice 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+			"m=audio 4000 RTP/AVP 0\r\nm=message 9 TCP/MSRP *\r\na=path:msrp://127.0.0.1:9/alice;tcp\r\n"
+			"a=accept-types:message/cpim text/plain\r\n"
+			"a=accept-wrapped-types:image/png video/mp4 text/plain\r\na=setup:active\r\n"
+			"a=chatroom:private-messages\r\n"),
 		0);
 	body = call_list(sdp, entries);
 	call_invite(&call, &alice, SIP_FACTORY, "", RIG_MULTIPART, body);
@@ -411,7 +417,8 @@ Test(CF_7_2_1_2, OK2_the_sdp_answers_the_offer)
 	accept_it(&bobs);
 	cr_assert_eq(call_final(&call), 200);
 	/* RFC 3264 6: as many m= lines as the offer, the refused one with port 0. */
-	snprintf(line, sizeof(line), "m=audio 0 RTP/AVP 0\r\nm=message %u TCP/MSRP *\r\n", rig.msrp_port);
+	snprintf(line, sizeof(line), "m=audio 0 RTP/AVP 0\r\nm=message %u TCP/MSRP *\r\n",
+		rig.msrp_port);
 	HAS(ok->body, line);
 	HAS(ok->body, "\r\na=setup:passive\r\n");
 	snprintf(line, sizeof(line), "a=path:msrp://127.0.0.1:%u/", rig.msrp_port);
@@ -446,8 +453,8 @@ Test(CF_7_2_1_2, OK4_the_switch_serves_the_room)
 		for (unsigned to = 0; to < 3; to++) {
 			if (to == from)
 				continue;
-			cr_assert(peer_take(&three[to].msrp, RIG_WAIT_MS), "from %u to %u",
-				from, to);
+			cr_assert(
+				peer_take(&three[to].msrp, RIG_WAIT_MS), "from %u to %u", from, to);
 			cr_assert_eq(three[to].msrp.chunk.method, METHOD_SEND);
 			HAS((const char *)three[to].msrp.body, three[from].call.leg.address);
 		}
@@ -504,7 +511,8 @@ Test(CF_7_2_1_2, FR1_an_answer_without_msrp_counts_as_488)
 	open_all(NULL);
 	call_factory(&call, &alice, "", &bob, NULL);
 	call_incoming(&bobs, &bob);
-	call_accept(&bobs, "", "v=0\r\no=b 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 0 TCP/MSRP *\r\n");
+	call_accept(&bobs, "",
+		"v=0\r\no=b 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=message 0 TCP/MSRP *\r\n");
 	call_acked(&bobs);
 	cr_assert(call_byed(&bobs, RIG_WAIT_MS));
 	HAS(sip_header(&bob.message, "Reason"), "cause=488");

@@ -46,7 +46,8 @@ Test(identity, a_second_value_names_the_same_user)
 		bob.port);
 	body = call_list(call_sdp(&call, "actpass", ""), entries);
 	call_invite(&call, &alice, SIP_FACTORY,
-		"P-Asserted-Identity: <tel:+1-555-0100>, <sip:alice@example.com>\r\n", RIG_MULTIPART, body);
+		"P-Asserted-Identity: <tel:+1-555-0100>, <sip:alice@example.com>\r\n",
+		RIG_MULTIPART, body);
 	free(body);
 	call_incoming(&bobs, &bob);
 	HAS(sip_header(&bobs.invite, "P-Asserted-Identity"), "<sip:alice@example.com>");
@@ -79,7 +80,8 @@ static unsigned register_it(struct sip_peer *peer, const char *aor, const char *
 
 static void invite_bob_of_example(void)
 {
-	char *body = call_list(call_sdp(&call, "actpass", ""), "<entry uri=\"sip:bob@example.com\"/>");
+	char *body =
+		call_list(call_sdp(&call, "actpass", ""), "<entry uri=\"sip:bob@example.com\"/>");
 
 	call_invite(&call, &alice, SIP_FACTORY, "", RIG_MULTIPART, body);
 	free(body);
@@ -132,7 +134,8 @@ Test(registrar, a_registration_expires)
 	char contact[200];
 
 	open_all(NULL);
-	snprintf(contact, sizeof(contact), "Contact: <sip:bob@127.0.0.1:%u>;expires=2\r\n", bob.port);
+	snprintf(contact, sizeof(contact), "Contact: <sip:bob@127.0.0.1:%u>;expires=2\r\n",
+		bob.port);
 	cr_assert_eq(register_it(&bob, "sip:bob@example.com", contact), 200);
 	invite_bob_of_example();
 	bob_refuses();
@@ -150,11 +153,14 @@ Test(registrar, refuses_strangers_and_strange_domains)
 
 	open_all(NULL);
 	sip_peer_open(&mallory, &rig, "mallory", SIP_FOREIGN, false);
-	cr_assert_eq(register_it(&mallory, "sip:bob@example.com", "Contact: <sip:bob@127.0.0.2:9>\r\n"),
+	cr_assert_eq(
+		register_it(&mallory, "sip:bob@example.com", "Contact: <sip:bob@127.0.0.2:9>\r\n"),
 		403);
 	HAS(sip_header(&mallory.message, "Warning"), "Originator not authenticated");
-	cr_assert_eq(register_it(&bob, "sip:bob@example.net", "Contact: <sip:bob@127.0.0.1:9>\r\n"), 404);
-	cr_assert_eq(register_it(&bob, "sip:bob@example.com", "Contact: <mailto:bob@127.0.0.1>\r\n"),
+	cr_assert_eq(register_it(&bob, "sip:bob@example.net", "Contact: <sip:bob@127.0.0.1:9>\r\n"),
+		404);
+	cr_assert_eq(
+		register_it(&bob, "sip:bob@example.com", "Contact: <mailto:bob@127.0.0.1>\r\n"),
 		400);
 	invite_bob_of_example();
 	cr_assert_eq(call_final(&call), 480);
@@ -167,7 +173,8 @@ Test(registrar, can_be_off)
 	const struct rig_options options = { .sip = "  registrar: false\n" };
 
 	open_all(&options);
-	cr_assert_eq(register_it(&bob, "sip:bob@example.com", "Contact: <sip:bob@127.0.0.1:9>\r\n"), 405);
+	cr_assert_eq(register_it(&bob, "sip:bob@example.com", "Contact: <sip:bob@127.0.0.1:9>\r\n"),
+		405);
 	HAS(sip_header(&bob.message, "Allow"), "INVITE");
 	close_all();
 }

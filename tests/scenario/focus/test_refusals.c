@@ -31,7 +31,8 @@ Test(refusals, malformed_xml_gets_400_and_the_line)
 		"",
 		"not xml",
 		"<other xmlns=\"urn:ietf:params:xml:ns:resource-lists\"/>",
-		"<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>" LISTS("<entry uri=\"sip:b@127.0.0.1:9\"/>"),
+		"<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>" LISTS(
+			"<entry uri=\"sip:b@127.0.0.1:9\"/>"),
 		LISTS("<entry/>"),
 	};
 
@@ -92,7 +93,8 @@ Test(refusals, malformed_multipart_gets_400)
 	} bad[] = {
 		{ "multipart/mixed", "--b\r\n\r\nx\r\n--b--\r\n" },
 		{ "multipart/mixed;boundary=b", "no boundary at all" },
-		{ "multipart/mixed;boundary=b", "--b\r\nContent-Type: application/sdp\r\n\r\n" SDP_OK },
+		{ "multipart/mixed;boundary=b",
+			"--b\r\nContent-Type: application/sdp\r\n\r\n" SDP_OK },
 		{ "multipart/mixed;boundary=b", "--b" },
 		{ "multipart/mixed;boundary=\"\"", "--\r\n\r\nx\r\n----\r\n" },
 	};
@@ -154,7 +156,8 @@ Test(refusals, a_body_over_256_kib_gets_400)
 Test(refusals, an_extension_that_is_not_understood_gets_420)
 {
 	open_all(&with_empty);
-	cr_assert_eq(asked(SIP_FACTORY, "Require: timer, nonsense, 100rel\r\n", "application/sdp", SDP_OK),
+	cr_assert_eq(asked(SIP_FACTORY, "Require: timer, nonsense, 100rel\r\n", "application/sdp",
+			     SDP_OK),
 		420);
 	{
 		char both[200];
@@ -189,9 +192,10 @@ Test(refusals, other_methods_get_405_and_allow)
 
 	open_all(NULL);
 	for (unsigned i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
-		cr_assert_eq(outside(methods[i], SIP_FACTORY, "Event: conference\r\n"), 405, "%s: %u",
-			methods[i], alice.message.status);
-		HAS(sip_header(&alice.message, "Allow"), "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE");
+		cr_assert_eq(outside(methods[i], SIP_FACTORY, "Event: conference\r\n"), 405,
+			"%s: %u", methods[i], alice.message.status);
+		HAS(sip_header(&alice.message, "Allow"),
+			"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE");
 	}
 	close_all();
 }
@@ -258,11 +262,15 @@ static const char *const nasty[] = {
 	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT "Content-Length: 4294967296\r\n\r\n",
 	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT "Content-Length: x\r\n\r\n",
 	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD "Contact: <<<>>>\r\nContent-Length: 0\r\n\r\n",
-	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD "Contact: <sip:a@b>, <sip:c@d>, *\r\nContent-Length: 0\r\n\r\n",
+	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD
+	"Contact: <sip:a@b>, <sip:c@d>, *\r\nContent-Length: 0\r\n\r\n",
 	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD "Contact: *\r\nContent-Length: 0\r\n\r\n",
-	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD "Contact: <http://a/>\r\nContent-Length: 0\r\n\r\n",
-	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT "P-Asserted-Identity: <\r\nContent-Length: 0\r\n\r\n",
-	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT "P-Asserted-Identity: \"open <sip:a@b>\r\nContent-Length: 0\r\n\r\n",
+	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD
+	"Contact: <http://a/>\r\nContent-Length: 0\r\n\r\n",
+	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT
+	"P-Asserted-Identity: <\r\nContent-Length: 0\r\n\r\n",
+	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT
+	"P-Asserted-Identity: \"open <sip:a@b>\r\nContent-Length: 0\r\n\r\n",
 	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT "P-Asserted-Identity: <sip:a@b>\r\n"
 	"Session-Expires: 99999999999999999999;refresher=\r\nContent-Length: 0\r\n\r\n",
 	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT "P-Asserted-Identity: <sip:a@b>\r\n"
@@ -271,16 +279,23 @@ static const char *const nasty[] = {
 	"Content-Type: ;;;=\r\nContent-Length: 1\r\n\r\nx",
 	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT "P-Asserted-Identity: <sip:a@b>\r\n"
 	"Content-Type: multipart/mixed;boundary\r\nContent-Length: 1\r\n\r\nx",
-	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT "Require: \r\nRequire: ,,,\r\nContent-Length: 0\r\n\r\n",
-	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT "Record-Route: <>\r\nContent-Length: 0\r\n\r\n",
-	"INVITE " SIP_FACTORY " SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1\r\nFrom: <sip:a@b>\r\nTo: <sip:a@b>\r\n"
+	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT
+	"Require: \r\nRequire: ,,,\r\nContent-Length: 0\r\n\r\n",
+	"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT
+	"Record-Route: <>\r\nContent-Length: 0\r\n\r\n",
+	"INVITE " SIP_FACTORY
+	" SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1\r\nFrom: <sip:a@b>\r\nTo: <sip:a@b>\r\n"
 	"Call-ID: n1\r\nCSeq: 99999999999 INVITE\r\nContent-Length: 0\r\n\r\n",
-	"INVITE " SIP_FACTORY " SIP/2.0\r\nVia: nonsense\r\nFrom: x\r\nTo: y\r\nCall-ID: \r\nCSeq: z\r\n\r\n",
-	"INVITE " SIP_FACTORY " SIP/2.0\r\nVia: SIP/2.0/UDP [::1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n"
+	"INVITE " SIP_FACTORY
+	" SIP/2.0\r\nVia: nonsense\r\nFrom: x\r\nTo: y\r\nCall-ID: \r\nCSeq: z\r\n\r\n",
+	"INVITE " SIP_FACTORY
+	" SIP/2.0\r\nVia: SIP/2.0/UDP [::1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\n"
 	"Call-ID: n2\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n",
-	"ACK " SIP_FACTORY " SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKa\r\nFrom: <sip:a@b>;tag=1\r\n"
+	"ACK " SIP_FACTORY
+	" SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKa\r\nFrom: <sip:a@b>;tag=1\r\n"
 	"To: <sip:a@b>;tag=2\r\nCall-ID: n3\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
-	"CANCEL " SIP_FACTORY " SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKc\r\nFrom: <sip:a@b>;tag=1\r\n"
+	"CANCEL " SIP_FACTORY
+	" SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKc\r\nFrom: <sip:a@b>;tag=1\r\n"
 	"To: <sip:a@b>\r\nCall-ID: n4\r\nCSeq: 1 CANCEL\r\nContent-Length: 0\r\n\r\n",
 	"REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKr\r\nFrom: <sip:a@b>;tag=1\r\n"
 	"To: <\r\nCall-ID: n5\r\nCSeq: 1 REGISTER\r\nContact: <sip:a@b>;expires=x;q=9\r\n\r\n",
@@ -324,7 +339,8 @@ static void throw_everything(bool tcp)
 			sip_write(&thrower, nasty[i], strlen(nasty[i]));
 		else if (!tcp)
 			nasty_long(&thrower);
-		cr_assert(sip_focus_lives(&judge), "not after %s", i < sizeof(nasty) / sizeof(nasty[0]) ? nasty[i] : "long ones");
+		cr_assert(sip_focus_lives(&judge), "not after %s",
+			i < sizeof(nasty) / sizeof(nasty[0]) ? nasty[i] : "long ones");
 		sip_peer_close(&thrower);
 	}
 	/* And it still serves. */
@@ -349,11 +365,12 @@ Test(refusals, malformed_sip_over_tcp_does_no_harm)
 /* A good INVITE, cut anywhere: never a crash, and the whole one is served afterwards. */
 Test(refusals, a_request_cut_short_does_no_harm)
 {
-	static const char whole[] = "INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT
-				    "P-Asserted-Identity: \"A\" <sip:alice@example.com>\r\n"
-				    "Session-Expires: 600;refresher=uac\r\nSupported: timer\r\n"
-				    "Content-Type: multipart/mixed;boundary=\"b\"\r\n\r\n"
-				    "--b\r\nContent-Type: application/sdp\r\n\r\n" SDP_OK "\r\n--b--\r\n";
+	static const char whole[] =
+		"INVITE " SIP_FACTORY " SIP/2.0\r\n" HEAD CONTACT
+		"P-Asserted-Identity: \"A\" <sip:alice@example.com>\r\n"
+		"Session-Expires: 600;refresher=uac\r\nSupported: timer\r\n"
+		"Content-Type: multipart/mixed;boundary=\"b\"\r\n\r\n"
+		"--b\r\nContent-Type: application/sdp\r\n\r\n" SDP_OK "\r\n--b--\r\n";
 
 	open_all(&with_empty);
 	for (size_t len = 1; len < sizeof(whole) - 1; len += 3) {

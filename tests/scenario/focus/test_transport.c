@@ -18,7 +18,8 @@ Test(transport, an_invite_that_comes_again_makes_no_second_room)
 	snprintf(text, sizeof(text), "<entry uri=\"sip:bob@127.0.0.1:%u\"/>", bob.port);
 	body = call_list(call_sdp(&call, "actpass", ""), text);
 	snprintf(text, sizeof(text),
-		"INVITE " SIP_FACTORY " SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKtwice\r\n"
+		"INVITE " SIP_FACTORY
+		" SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%u;branch=z9hG4bKtwice\r\n"
 		"Max-Forwards: 70\r\nFrom: <sip:alice@example.com>;tag=t\r\nTo: <" SIP_FACTORY
 		">\r\nCall-ID: twice\r\nCSeq: 1 INVITE\r\nContact: <sip:alice@127.0.0.1:%u>\r\n"
 		"P-Asserted-Identity: <sip:alice@example.com>\r\nContent-Type: " RIG_MULTIPART
@@ -125,7 +126,8 @@ Test(transport, a_request_in_pieces_is_put_together)
 	setsockopt(alice.link[0].fd, 6 /* TCP */, 1 /* TCP_NODELAY */, &on, sizeof(on));
 	/* Two requests, octet by octet, without a pause between them. */
 	for (unsigned n = 1; n <= 2; n++)
-		snprintf(text + (n == 1 ? 0 : strlen(text)), sizeof(text) - (n == 1 ? 0 : strlen(text)),
+		snprintf(text + (n == 1 ? 0 : strlen(text)),
+			sizeof(text) - (n == 1 ? 0 : strlen(text)),
 			"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:%u;branch=z9hG4bKp%u\r\n"
 			"Max-Forwards: 70\r\nFrom: <sip:alice@example.com>;tag=1\r\nTo: <sip:example.com>\r\n"
 			"Call-ID: pieces%u\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
@@ -185,7 +187,8 @@ Test(transport, a_message_is_counted)
 
 		cr_assert(peer_take(msrp, RIG_WAIT_MS));
 		cr_assert_eq(msrp->chunk.method, METHOD_SEND);
-		peer_print(msrp, "MSRP %.*s 200 OK\r\nTo-Path: %.*s\r\nFrom-Path: %s\r\n-------%.*s$\r\n",
+		peer_print(msrp,
+			"MSRP %.*s 200 OK\r\nTo-Path: %.*s\r\nFrom-Path: %s\r\n-------%.*s$\r\n",
 			SPAN_ARG(msrp->chunk.tid), SPAN_ARG(msrp->chunk.from_path),
 			three[i].call.leg.path, SPAN_ARG(msrp->chunk.tid));
 	}
@@ -208,7 +211,8 @@ Test(transport, the_switch_connects_to_a_passive_peer)
 	char sdp[1024];
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 
-	at = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	at = (struct sockaddr_in){ .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	cr_assert_eq(bind(listener, (struct sockaddr *)&at, len), 0);
 	cr_assert_eq(listen(listener, 1), 0);
 	getsockname(listener, (struct sockaddr *)&at, &len);
