@@ -223,6 +223,8 @@ static int run_room_open(struct command *c)
 
 	if (c->slot->draining)
 		return -EPROTO;
+	if (text_is_bad(c, s->uris) || text_is_bad(c, s->wrapped))
+		return -EINVAL;
 	result = room_open(c->worker, c->number, &c->cmd->tag, s, text(c, s->uris),
 		text(c, s->wrapped), &room);
 	if (result == 0) {
@@ -302,6 +304,8 @@ static int run_command(struct command *c)
 	}
 	switch ((enum switch_command)cmd->type) {
 	case CMD_ROOM_SET:
+		if (text_is_bad(c, cmd->u.room.uris) || text_is_bad(c, cmd->u.room.wrapped))
+			return -EINVAL;
 		return room_set(worker, room, &cmd->u.room, text(c, cmd->u.room.uris),
 			text(c, cmd->u.room.wrapped));
 	case CMD_ROOM_CLOSE: room_close(worker, room); return 0;

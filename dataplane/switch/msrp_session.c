@@ -605,13 +605,11 @@ static void collect_head(struct worker *worker, struct msrp_session *session, st
 	if (result != 0) {
 		status = 400;
 	} else {
-		size_t extra =
-			in->head_len - cpim.head_len; /* body octets that went into the block */
+		/* What of these octets is body is read where it lies: no payload holds as much as the block. */
+		size_t used = cpim.head_len - (in->head_len - n);
 
 		status = begin(worker, session, in, &cpim, (const uint8_t *)in->head->octets,
-			(const uint8_t *)in->head->octets + cpim.head_len, extra, NULL);
-		if (status == 0 && !stream(worker, session, in, octets + n, len - n, buffer))
-			status = 413;
+			octets + used, len - used, buffer);
 		pool_put(&worker->texts, in->head);
 		in->head = NULL;
 	}
