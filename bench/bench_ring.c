@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bench_ring: what a 64-octet command costs through our ring and through rte_ring (rte_ring_enqueue_burst_elem, single
- * producer and consumer, in shared memory, without EAL), one way in bursts and there and back, between two threads and
- * between two processes. The rounds of the two take turns; printed are the median and the best, with
- * the ratio of the best: on a machine with other work the median says how often a round was preempted. Every record
- * carries its number, and a round in which one is missing or out of order ends the program.
+/* bench_ring: what a 64-octet command costs through our ring and through rte_ring
+ * (rte_ring_enqueue_burst_elem, single producer and consumer, in shared memory, without EAL), one
+ * way in bursts and there and back, between two threads and between two processes. The rounds of
+ * the two take turns; printed are the median and the best, with the ratio of the best: on a machine
+ * with other work the median says how often a round was preempted. Every record carries its number,
+ * and a round in which one is missing or out of order ends the program.
  *
- * The two are not the same: rte_ring believes what the other side writes into its head, tail, size and mask, and its
- * records have one length. What our checks and lengths cost is the ratio. */
+ * The two are not the same: rte_ring believes what the other side writes into its head, tail, size
+ * and mask, and its records have one length. What our checks and lengths cost is the ratio. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -19,7 +20,8 @@
 #include <rte_ring.h>
 #include "include/ring.h"
 
-/* A round is short, so that many fall between two preemptions on a machine that has other work too. */
+/* A round is short, so that many fall between two preemptions on a machine that has other work
+ * too. */
 #define ROUNDS     101
 #define RECORDS    128000
 #define TRIPS      2000
