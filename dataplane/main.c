@@ -154,6 +154,7 @@ static int worker_main(void *arg)
 
 	while (!worker->stop)
 		worker_step(worker, sleep);
+	atomic_store_explicit(&worker->stopped, true, memory_order_release);
 	return 0;
 }
 
@@ -285,6 +286,31 @@ static void stop_workers(struct switch_main *m, unsigned started)
 	for (w = 0; w < started; w++)
 		post_send(&m->workers[w].posts, &stops[w], POST_STOP);
 	rte_eal_mp_wait_lcore();
+	/* What a worker wrote last is seen from here on. */
+	for (w = 0; w < started; w++)
+		while (!atomic_load_explicit(&m->workers[w].stopped, memory_order_acquire))
+			;
+}
+
+/* What was counted, of all workers, said once at the end. */
+static void say_counters(const struct switch_main *m)
+{
+	struct counters sum = { 0 };
+	char line[4096];
+	size_t len = 0;
+	unsigned w;
+
+	line[0] = '\0';
+	for (w = 0; w < m->shared.workers; w++) {
+#define COUNTER(name, unit, what) sum.name += m->workers[w].counters.name;
+#include "dataplane/counters.def"
+	}
+#define COUNTER(name, unit, what)                                                                  \
+	if (sum.name > 0 && len < sizeof(line))                                                    \
+		len += (size_t)snprintf(line + len, sizeof(line) - len, " " #name "=%llu",         \
+			(unsigned long long)sum.name);
+#include "dataplane/counters.def"
+	log_info("switch", "counted%s", line);
 }
 
 static int run(const struct config *config)
@@ -352,6 +378,8 @@ static int run(const struct config *config)
 out:
 	if (launched > 0)
 		stop_workers(m, launched);
+	if (status == DAEMON_STOPPED)
+		say_counters(m);
 	if (m != NULL && m->attach != NULL)
 		attach_free(m->attach);
 	for (w = 0; w < made; w++)

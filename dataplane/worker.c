@@ -73,6 +73,7 @@ int worker_init(struct worker *worker, struct switch_shared *shared, uint16_t in
 	memset(worker, 0, sizeof(*worker));
 	worker->shared = shared;
 	worker->index = index;
+	worker->now_ms = worker->ticked_at = shared->clock_ms();
 	mailbox_init(&worker->mailbox);
 	n = plan_pools(worker, plans, &fixed);
 	for (i = 0; i < n; i++)
@@ -232,12 +233,13 @@ void worker_step(struct worker *worker, bool sleep)
 
 	if (sleep && may_sleep(worker))
 		wait_ms = worker->paused != NULL || mailbox_waits(worker) ? WAIT_SHORT_MS : TICK_MS;
-	tcp_poll(worker->tcp, wait_ms);
+	tcp_wait(worker->tcp, wait_ms);
 	worker->now_ms = worker->shared->clock_ms();
 	if (sleep) {
 		post_awake(&worker->posts);
 		mailbox_awake(worker);
 	}
+	tcp_poll(worker->tcp);
 	run_remote(worker);
 	mailbox_run(worker);
 	worker_run_local(worker);

@@ -50,7 +50,8 @@ struct switch_shared {
 struct worker {
 	struct switch_shared *shared;
 	uint16_t index;
-	bool stop, stopped;
+	bool stop;
+	_Atomic bool stopped; /* the loop has ended: the main thread may take it apart */
 	uint64_t now_ms;
 	uint64_t ticked_at;
 	struct tcp *tcp;

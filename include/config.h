@@ -25,12 +25,12 @@ struct string_list {
  *   BOOLEAN bool                                    STRING   char *, never NULL
  *   LIST    struct string_list of strings           PATH     char *, absolute after load, "" allowed */
 struct config {
-#define CONFIG_NUMBER(section, key, initial, low, high, text)  uint64_t section##_##key;
+#define CONFIG_NUMBER(section, key, initial, low, high, text)        uint64_t section##_##key;
 #define CONFIG_SECONDS(section, key, name, initial, low, high, text) uint64_t section##_##key##_ms;
-#define CONFIG_BOOLEAN(section, key, initial, text)            bool section##_##key;
-#define CONFIG_STRING(section, key, initial, text)             char *section##_##key;
-#define CONFIG_PATH(section, key, initial, text)               char *section##_##key;
-#define CONFIG_LIST(section, key, initial, text)               struct string_list section##_##key;
+#define CONFIG_BOOLEAN(section, key, initial, text)                  bool section##_##key;
+#define CONFIG_STRING(section, key, initial, text)                   char *section##_##key;
+#define CONFIG_PATH(section, key, initial, text)                     char *section##_##key;
+#define CONFIG_LIST(section, key, initial, text)                     struct string_list section##_##key;
 #include "include/config.def"
 	char *file; /* where it came from; NULL: all defaults */
 };
@@ -39,7 +39,8 @@ struct config {
  * (at least one line), *out is freed; -ENOENT: the file cannot be read (said as well). */
 must_check int config_load(struct config *out, const char *file, FILE *errors);
 /* The same for a file that is in memory; name stands in the messages, and gives the directory of relative paths. */
-must_check int config_load_text(struct config *out, const char *name, const char *text, size_t len, FILE *errors);
+must_check int config_load_text(
+	struct config *out, const char *name, const char *text, size_t len, FILE *errors);
 void config_free(struct config *config);
 
 /* The whole configuration as YAML, with the sentence of each key as comment: --dump-config, and the sample file. */

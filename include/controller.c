@@ -160,6 +160,18 @@ static int welcome_wait(
 	}
 }
 
+/* Only the refusals that border.h knows: any other number would be taken for something else by our caller. */
+static int welcome_result(const struct border_welcome *welcome)
+{
+	switch (welcome->result) {
+	case 0: return welcome->abi == BORDER_ABI ? 0 : -EPROTO;
+	case -EPERM:
+	case -EINVAL:
+	case -ENOBUFS: return welcome->result;
+	default: return -EPROTO;
+	}
+}
+
 /* Nothing of the welcome is used before it is known to agree with itself and with the memory. */
 static int welcome_check(const struct border_welcome *welcome, unsigned fds_count)
 {
@@ -242,11 +254,9 @@ int controller_attach(struct controller **out, const char *path, const char *nam
 		goto close_fd;
 	if (abi_theirs != NULL)
 		*abi_theirs = c->welcome.abi;
-	r = c->welcome.result;
-	if (r != 0 || c->welcome.abi != BORDER_ABI) {
-		r = r < 0 ? r : -EPROTO;
+	r = welcome_result(&c->welcome);
+	if (r < 0)
 		goto close_fd;
-	}
 	r = welcome_check(&c->welcome, fds_count);
 	if (r < 0)
 		goto close_fd;

@@ -14,8 +14,10 @@
 enum object_kind { OBJECT_NONE, OBJECT_ROOM, OBJECT_LEG };
 
 struct object_id {
-	uint32_t instance;   /* random at each start of the switch: ids of an earlier life are recognised */
-	uint16_t worker;     /* the home worker, whose rings carry all commands and events of this object */
+	uint32_t
+		instance; /* random at each start of the switch: ids of an earlier life are recognised */
+	uint16_t
+		worker; /* the home worker, whose rings carry all commands and events of this object */
 	uint16_t kind;       /* enum object_kind */
 	uint32_t index;      /* record number in that worker */
 	uint32_t generation; /* of the record, from 1; 0 only in an id that names nothing */

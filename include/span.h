@@ -17,7 +17,7 @@ struct span {
 };
 
 /* For printf: "%.*s", SPAN_ARG(s) */
-#define SPAN_ARG(s) (int)(s).len, (s).at
+#define SPAN_ARG(s)        (int)(s).len, (s).at
 #define SPAN_LITERAL(text) ((struct span){ "" text, sizeof(text) - 1 })
 
 static inline struct span span_of(const char *text)

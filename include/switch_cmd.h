@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include "include/ids.h"
 
+/* clang-format off */
 #define SWITCH_COMMANDS(X)                                                                                  \
 	X(ROOM_OPEN)     /* new room here; answer: its id */                                                \
 	X(ROOM_SET)      /* replaces the room's settings */                                                 \
@@ -29,12 +30,13 @@
 	X(NICKNAME)      /* the answer to EVENT_NICKNAME_ASKED */                                           \
 	X(SNAPSHOT)      /* all objects of this controller on this worker, then EVENT_SNAPSHOT_END */       \
 	X(DRAIN)         /* no new rooms or legs of this controller here until it attaches anew */
+/* clang-format on */
 
 enum switch_command {
 #define X(name) CMD_##name,
 	SWITCH_COMMANDS(X)
 #undef X
-	CMD_COUNT
+		CMD_COUNT
 };
 
 /* A piece of the text after the struct. len 0: absent. */
@@ -45,58 +47,67 @@ struct text_ref {
 #define SWITCH_TEXT_MAX 12288u /* octets of text of one command or event */
 
 enum room_flag {
-	ROOM_PRIVATE = 1 << 0,   /* private messages allowed (RFC 7701 6.2) */
-	ROOM_NICKNAME = 1 << 1,  /* NICKNAME allowed (RFC 7701 7) */
+	ROOM_PRIVATE = 1 << 0,  /* private messages allowed (RFC 7701 6.2) */
+	ROOM_NICKNAME = 1 << 1, /* NICKNAME allowed (RFC 7701 7) */
 };
 
 struct room_settings {
-	uint32_t flags;            /* enum room_flag */
+	uint32_t flags; /* enum room_flag */
 	uint32_t reserved;
-	uint64_t max_message;      /* octets; 0: no limit */
-	struct text_ref uris;      /* URIs that name the room in a CPIM To, each ended by a line feed */
-	struct text_ref wrapped;   /* media types allowed in message/cpim, separated by spaces; "*" for all */
+	uint64_t max_message; /* octets; 0: no limit */
+	struct text_ref uris; /* URIs that name the room in a CPIM To, each ended by a line feed */
+	struct text_ref
+		wrapped; /* media types allowed in message/cpim, separated by spaces; "*" for all */
 };
 
 enum leg_setup {
 	LEG_PASSIVE, /* the peer connects (RFC 4975 5.4: the offerer, unless a=setup says otherwise) */
-	LEG_ACTIVE,  /* we connect to the first URI of the peer's path as soon as it is known */
+	LEG_ACTIVE, /* we connect to the first URI of the peer's path as soon as it is known */
 };
 
 struct leg_settings {
-	uint32_t setup;        /* enum leg_setup */
-	uint32_t tls;          /* 1: msrps */
-	uint32_t rebind;       /* LEG_UPDATE: 1: one new connection may take the binding over (context: RFC 4975 1.4) */
-	uint32_t bind_ms;      /* not bound within so many ms: unbound event with LEG_CAUSE_TIMEOUT; 0: never */
-	struct text_ref path;  /* the peer's a=path, its URIs separated by one space; may be absent in LEG_ADD */
+	uint32_t setup; /* enum leg_setup */
+	uint32_t tls;   /* 1: msrps */
+	uint32_t
+		rebind; /* LEG_UPDATE: 1: one new connection may take the binding over (context: RFC 4975 1.4) */
+	uint32_t
+		bind_ms; /* not bound within so many ms: unbound event with LEG_CAUSE_TIMEOUT; 0: never */
+	struct text_ref
+		path; /* the peer's a=path, its URIs separated by one space; may be absent in LEG_ADD */
 };
 
 enum member_flag {
-	MEMBER_HIDDEN = 1 << 0,   /* receives, but is not counted (History Function) */
-	MEMBER_PRIVATE = 1 << 1,  /* the peer announced private-messages */
-	MEMBER_MUTED = 1 << 2,    /* may not send */
+	MEMBER_HIDDEN = 1 << 0,     /* receives, but is not counted (History Function) */
+	MEMBER_PRIVATE = 1 << 1,    /* the peer announced private-messages */
+	MEMBER_MUTED = 1 << 2,      /* may not send */
 	MEMBER_NO_PRIVATE = 1 << 3, /* may not send private messages: 403 */
 };
 
 struct member_settings {
-	uint32_t flags;             /* enum member_flag */
-	uint32_t participant;       /* the same for all legs of one user; 0..1048575, small numbers are reused */
-	struct text_ref identities; /* URIs accepted in this member's CPIM From, each ended by a line feed; first: the
+	uint32_t flags; /* enum member_flag */
+	uint32_t
+		participant; /* the same for all legs of one user; 0..1048575, small numbers are reused */
+	struct text_ref
+		identities; /* URIs accepted in this member's CPIM From, each ended by a line feed; first: the
 				       one others address */
-	struct text_ref alias;      /* CPIM From line that replaces the member's own, absent: no anonymity */
-	struct text_ref wrapped;    /* the peer's accept-wrapped-types, "*" for all */
+	struct text_ref
+		alias; /* CPIM From line that replaces the member's own, absent: no anonymity */
+	struct text_ref wrapped; /* the peer's accept-wrapped-types, "*" for all */
 };
 
 struct switch_cmd {
-	uint16_t type;           /* enum switch_command */
-	uint16_t text_len;       /* octets that follow this struct */
+	uint16_t type;     /* enum switch_command */
+	uint16_t text_len; /* octets that follow this struct */
 	uint32_t reserved;
-	uint64_t cookie;         /* given back in the answer; 0 allowed */
-	struct object_id object; /* the room (ROOM_*, LEG_ADD) or the leg (all others); ROOM_OPEN, SNAPSHOT, DRAIN: none */
-	struct object_tag tag;   /* ROOM_OPEN, LEG_ADD: kept with the object */
+	uint64_t cookie; /* given back in the answer; 0 allowed */
+	struct object_id
+		object; /* the room (ROOM_*, LEG_ADD) or the leg (all others); ROOM_OPEN, SNAPSHOT, DRAIN: none */
+	struct object_tag tag; /* ROOM_OPEN, LEG_ADD: kept with the object */
 	union {
-		struct room_settings room;     /* ROOM_OPEN, ROOM_SET */
-		struct leg_settings leg;       /* LEG_ADD, LEG_UPDATE */
-		struct member_settings member; /* MEMBER_ADD, MEMBER_ALIAS, MEMBER_MUTE (flags only) */
+		struct room_settings room; /* ROOM_OPEN, ROOM_SET */
+		struct leg_settings leg;   /* LEG_ADD, LEG_UPDATE */
+		struct member_settings
+			member; /* MEMBER_ADD, MEMBER_ALIAS, MEMBER_MUTE (flags only) */
 		struct {
 			uint64_t ask;    /* EVENT_NICKNAME_ASKED.ask */
 			uint32_t status; /* MSRP status: 200, 403, 424, 425 */

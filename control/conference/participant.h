@@ -131,6 +131,7 @@ struct participant {
 	char *msrp_uri; /* ours on its leg */
 	struct sdp_media remote;
 	bool has_remote;
+	bool offered; /* our 200 to a re-INVITE carried an offer: its ACK answers */
 	uint64_t sdp_session, sdp_version; /* o= of what we say */
 	char *sdp;                         /* what we said last; NULL: nothing */
 	uint32_t session_expires; /* seconds; what its INVITE asked, then what holds; 0: none */

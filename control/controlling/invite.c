@@ -65,7 +65,8 @@ static void headers_fill(const struct participant *p, struct header_block *block
 	uint32_t min_se = (uint32_t)(config->sip_min_se_ms / 1000);
 
 	header_init(block);
-	header_add(block, "P-Asserted-Identity", "%s", c->asserted);
+	if (ua_peer_is_trusted(c->focus->ua, p->uri))
+		header_add(block, "P-Asserted-Identity", "%s", c->asserted);
 	if (c->anonymous)
 		header_add(block, "Privacy", "id");
 	else

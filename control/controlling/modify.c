@@ -48,6 +48,22 @@ static bool offer_take(struct participant *p, const struct request *request, boo
 	return false;
 }
 
+void modify_answered(struct participant *p, struct span body)
+{
+	struct sdp_media answer;
+	bool moved;
+
+	if (body.len == 0 || p->state != PARTICIPANT_CONNECTED ||
+		sdp_media_parse(body, false, &answer, NULL) < 0)
+		return;
+	moved = strcmp(answer.path, p->remote.path) != 0;
+	sdp_media_fini(&p->remote);
+	p->remote = answer;
+	if (moved && session_leg_update(p, true, true) < 0)
+		log_warning("modify", "path not taken over conference=%s number=%u",
+			p->conference->uri, p->number);
+}
+
 void modify_received(struct participant *p, const struct request *request)
 {
 	struct focus *focus = p->conference->focus;
@@ -81,6 +97,7 @@ void modify_received(struct participant *p, const struct request *request)
 	}
 	refresh_headers(p, &extra); /* CF-7.2.1.11-R1a */
 	header_add(&extra, "P-Asserted-Identity", "<%s>", p->conference->factory);
+	p->offered = sdp != NULL && !offered;
 	dialog_modified(p->dialog, 200, "OK", &message); /* CF-7.2.1.6-R3 */
 	free(sdp);
 	refresh_start(p); /* CF-7.2.1.11-R1b */

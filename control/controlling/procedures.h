@@ -75,6 +75,8 @@ void adhoc_received(struct focus *focus, struct dialog *dialog, const struct req
 	const char *factory);
 void invite_answered(struct participant *participant, const struct response *response);
 void modify_received(struct participant *participant, const struct request *request);
+/* The peer's answer to an offer of ours within the dialog; may be empty. */
+void modify_answered(struct participant *participant, struct span body);
 void options_received(struct focus *focus, struct ua_transaction *t, const struct request *request);
 
 /* ---- refresh.c ---- */

@@ -88,6 +88,7 @@ void refresh_answered(struct participant *p, const struct response *response)
 	}
 	if (response->status >= 300)
 		return;
+	modify_answered(p, response->body);
 	if (response->session_expires > 0) {
 		p->session_expires = response->session_expires;
 		p->refresher_is_us = response->refresher != REFRESHER_UAS;

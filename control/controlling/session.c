@@ -61,6 +61,11 @@ static bool remove_all(struct conference *c, const char *reason)
 	struct participant *next;
 	bool any = false;
 
+	/* A large room that ends is settled at every answered BYE: no walk when there is nobody left. */
+	if (c->in_state[PARTICIPANT_IDLE] + c->in_state[PARTICIPANT_JOINING] +
+			c->in_state[PARTICIPANT_INVITED] + c->in_state[PARTICIPANT_CONNECTED] ==
+		0)
+		return false;
 	for (struct participant *p = c->first; p != NULL; p = next) {
 		next = p->next;
 		if (p->state == PARTICIPANT_LEAVING || p->state == PARTICIPANT_WITHDRAWN)
@@ -78,6 +83,8 @@ bool session_withdraw(struct conference *c)
 	struct participant *next;
 	bool any = false;
 
+	if (c->in_state[PARTICIPANT_IDLE] + c->in_state[PARTICIPANT_INVITED] == 0)
+		return false;
 	for (struct participant *p = c->first; p != NULL; p = next) {
 		next = p->next;
 		if (p->state != PARTICIPANT_IDLE && p->state != PARTICIPANT_INVITED)
@@ -336,6 +343,11 @@ static void cancelled(void *arg)
 
 static void acknowledged(void *arg, struct span body)
 {
+	struct participant *p = arg;
+
+	if (p->offered)
+		modify_answered(p, body);
+	p->offered = false;
 }
 
 static void responded(void *arg, const struct response *response)

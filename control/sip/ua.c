@@ -194,6 +194,35 @@ int ua_route(struct ua *ua, su_home_t *home, const char *remote, const char **re
 	return 0;
 }
 
+bool ua_peer_is_trusted(struct ua *ua, const char *remote)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	struct addrinfo *found, hints = { .ai_flags = AI_NUMERICHOST };
+	const char *request_uri, *route;
+	char host[256] = "";
+	bool trusted = false;
+	url_t *url;
+
+	if (ua_route(ua, home, remote, &request_uri, &route) == 0) {
+		trusted = route != NULL;
+		url = url_hdup(home, URL_STRING_MAKE(request_uri)->us_url);
+		if (url != NULL && url->url_host != NULL)
+			snprintf(host, sizeof(host), "%s", url->url_host);
+	}
+	su_home_deinit(home);
+	if (trusted || host[0] == '\0')
+		return trusted;
+	if (host[0] == '[') { /* an IPv6 literal */
+		memmove(host, host + 1, strlen(host));
+		host[strcspn(host, "]")] = '\0';
+	}
+	if (getaddrinfo(host, NULL, &hints, &found) != 0)
+		return false;
+	trusted = prefix_list_has(ua->trusted, found->ai_addr);
+	freeaddrinfo(found);
+	return trusted;
+}
+
 static int woken(su_root_magic_t *magic, su_wait_t *wait, su_wakeup_arg_t *arg)
 {
 	return 0; /* the owner polls after every step */

@@ -15,14 +15,15 @@
 
 struct chunk_out_send {
 	struct span tid;
-	struct span to_path;    /* the peer's a=path, or the reverse of it as RFC 4975 says */
+	struct span to_path; /* the peer's a=path, or the reverse of it as RFC 4975 says */
 	struct span from_path;
 	struct span message_id;
-	bool success_report;    /* "Success-Report: yes" is written */
-	bool include_sent_count; /* ";Include-Sent-Count" after it */
+	bool success_report;                /* "Success-Report: yes" is written */
+	bool include_sent_count;            /* ";Include-Sent-Count" after it */
 	enum failure_report failure_report; /* YES: the header is left out */
 	struct byte_range range;
-	struct span content_type; /* empty: no body; then the end-line must follow the head without CRLF */
+	struct span
+		content_type; /* empty: no body; then the end-line must follow the head without CRLF */
 };
 size_t chunk_out_send(char *out, size_t size, const struct chunk_out_send *send);
 
@@ -38,12 +39,12 @@ size_t chunk_out_report(char *out, size_t size, const struct chunk_out_report *r
 
 /* A whole response, end-line included. RFC 4975 7.2: to_path is the leftmost From-Path URI for SEND, all of it otherwise;
  * the caller chooses. comment "" leaves it out. */
-size_t chunk_out_response(char *out, size_t size, struct span tid, unsigned status, const char *comment,
-	struct span to_path, struct span from_path);
+size_t chunk_out_response(char *out, size_t size, struct span tid, unsigned status,
+	const char *comment, struct span to_path, struct span from_path);
 
 /* A whole NICKNAME request; name is quoted and escaped here. */
-size_t chunk_out_nickname(char *out, size_t size, struct span tid, struct span to_path, struct span from_path,
-	struct span name);
+size_t chunk_out_nickname(char *out, size_t size, struct span tid, struct span to_path,
+	struct span from_path, struct span name);
 
 /* "\r\n-------tid$\r\n"; without_crlf: a head without a body is followed directly. */
 size_t chunk_out_end(char *out, size_t size, struct span tid, char flag, bool without_crlf);

@@ -11,13 +11,14 @@
 #define CPIM_HEAD_MAX 4096u /* both header blocks together; context.md 2.2 */
 
 struct cpim {
-	struct span from_line;    /* the whole From line with its line end: what an alias replaces */
-	struct span from;         /* URI between < and > */
-	struct span to;           /* the first To URI */
-	unsigned to_count;        /* To headers */
+	struct span from_line; /* the whole From line with its line end: what an alias replaces */
+	struct span from;      /* URI between < and > */
+	struct span to;        /* the first To URI */
+	unsigned to_count;     /* To headers */
 	unsigned cc_count;
-	struct span content_type; /* of the wrapped content, type/subtype without parameters; empty: absent */
-	size_t head_len;          /* octets up to and including the blank line after the MIME headers */
+	struct span
+		content_type; /* of the wrapped content, type/subtype without parameters; empty: absent */
+	size_t head_len; /* octets up to and including the blank line after the MIME headers */
 };
 
 /* Parses the start of a body. 0: *out is filled; -EAGAIN: the blank line that ends the MIME headers is not in yet (fewer

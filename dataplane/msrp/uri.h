@@ -10,13 +10,14 @@
 #include "include/span.h"
 
 struct msrp_uri {
-	struct span text;       /* the whole URI */
-	struct span userinfo;   /* without '@'; empty when absent */
-	struct span host;       /* without brackets */
-	struct span session_id; /* empty when absent; has_session_id tells "/" with nothing from no "/" */
-	struct span transport;  /* "tcp" */
-	uint16_t port;          /* 0 when absent */
-	bool secure;            /* msrps */
+	struct span text;     /* the whole URI */
+	struct span userinfo; /* without '@'; empty when absent */
+	struct span host;     /* without brackets */
+	struct span
+		session_id; /* empty when absent; has_session_id tells "/" with nothing from no "/" */
+	struct span transport; /* "tcp" */
+	uint16_t port;         /* 0 when absent */
+	bool secure;           /* msrps */
 	bool host_is_ipv6;
 	bool has_session_id;
 };

@@ -35,9 +35,11 @@ struct tcp_ops {
 	void (*woken)(void *owner, int fd);
 };
 
-/* Each connection is read a few times at most in one poll, so that no sender starves the others. Waits at most timeout_ms
- * (0: not at all, -1: for ever) for a connection or a wake descriptor to become readable. */
-void tcp_poll(struct tcp *tcp, int timeout_ms);
+/* Waits at most timeout_ms (0: not at all, -1: for ever) until a connection or a wake descriptor has something. */
+void tcp_wait(struct tcp *tcp, int timeout_ms);
+/* Handles what the last tcp_wait found. Each connection is read a few times at most, so that no sender starves the
+ * others. Apart from waiting, so that the clock is read between the two. */
+void tcp_poll(struct tcp *tcp);
 
 /* Octets taken, 0..sum; less than the sum: writable() follows. -EPIPE: the connection is broken; closed() follows. */
 must_check long tcp_send(struct tcp_conn *conn, const struct iovec *spans, int count);

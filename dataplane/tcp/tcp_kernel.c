@@ -39,6 +39,8 @@ struct tcp {
 	bool listeners_off; /* out of descriptors: not asked again until a connection closes */
 	struct tcp_conn *conns, *free_list, *closed_list;
 	uint32_t count;
+	struct epoll_event events[EVENTS_MAX]; /* of the last tcp_wait */
+	int event_count;
 };
 
 /* epoll's data: a pointer to a tcp_conn, or one of these. */
@@ -328,23 +330,30 @@ static void do_event(struct tcp_conn *conn, uint32_t events)
 		conn_lost(conn, -EPIPE); /* also while paused: nobody is there to wait for */
 }
 
-void tcp_poll(struct tcp *tcp, int timeout_ms)
+void tcp_wait(struct tcp *tcp, int timeout_ms)
 {
-	struct epoll_event events[EVENTS_MAX];
+	int n = epoll_wait(tcp->epoll_fd, tcp->events, EVENTS_MAX, timeout_ms);
+
+	tcp->event_count = n > 0 ? n : 0;
+}
+
+void tcp_poll(struct tcp *tcp)
+{
 	struct tcp_conn *conn;
-	int i, n = epoll_wait(tcp->epoll_fd, events, EVENTS_MAX, timeout_ms);
+	int i;
 
-	for (i = 0; i < n; i++) {
-		uintptr_t mark = (uintptr_t)events[i].data.ptr;
+	for (i = 0; i < tcp->event_count; i++) {
+		struct epoll_event *event = &tcp->events[i];
+		uintptr_t mark = (uintptr_t)event->data.ptr;
 
-		if (mark == 1 || mark == 3) {
+		if (mark == 1 || mark == 3)
 			tcp->ops->woken(tcp->owner, tcp->wake_fds[mark / 2]);
-		} else if (mark >= 4 && mark < 4 + 2 * (uintptr_t)tcp->listener_count) {
+		else if (mark >= 4 && mark < 4 + 2 * (uintptr_t)tcp->listener_count)
 			do_accept(tcp, (unsigned)(mark - 4) / 2);
-		} else {
-			do_event(events[i].data.ptr, events[i].events);
-		}
+		else
+			do_event(event->data.ptr, event->events);
 	}
+	tcp->event_count = 0;
 	while ((conn = tcp->closed_list) != NULL) {
 		tcp->closed_list = conn->next;
 		conn->tcp = NULL;

@@ -135,7 +135,8 @@ void rig_stop(struct switch_rig *rig)
 		}
 		usleep(10000);
 	}
-	snprintf(command, sizeof(command), "grep -E ' error |ERROR:|runtime error' %s/log >&2",
+	snprintf(command, sizeof(command),
+		"grep -E ' error |ERROR:|WARNING: ThreadSanitizer|runtime error' %s/log >&2",
 		rig->directory);
 	if (system(command) == 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		fail("the switch ended with status %#x; its log is in %s", (unsigned)status,

@@ -692,7 +692,7 @@ static void hint(void)
 	if (getcwd(here, sizeof(here)) != NULL && (len = strlen(here)) > 1 &&
 		strncmp(build, here, len) == 0 && build[len] == '/')
 		build += len + 1;
-	printf("To chat yourself: tools/plenum up, then %s/tools/imclient/plenum-im alice, and bob\n",
+	printf("To chat: tools/plenum up; in two more terminals: %s/tools/imclient/plenum-im alice (and bob)\n",
 		build);
 }
 

@@ -129,7 +129,9 @@ static void people_write(FILE *out, const struct client_event *e)
 {
 	switch (e->type) {
 	case CLIENT_READY: fprintf(out, "* listening for SIP on %s\n", e->sip); break;
-	case CLIENT_REGISTERED: fputs("* registered; /help lists the commands\n", out); break;
+	case CLIENT_REGISTERED:
+		fputs("* registered; /chat NAME starts a talk, /help lists the commands\n", out);
+		break;
 	case CLIENT_UNREGISTERED: fputs("* signed off\n", out); break;
 	case CLIENT_REGISTER_FAILED:
 		fputs("* cannot register:", out);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sofia-sip/su.h>
+#include <sofia-sip/su_log.h>
 #include <sofia-sip/su_wait.h>
 #include <stdlib.h>
 #include <time.h>
@@ -52,6 +53,7 @@ static void fail(struct line *l, const char *reason)
 	};
 
 	l->failures++;
+	l->quitting = l->quitting || l->options->script != NULL;
 	event_write(l->options->output, l->options->form, &event, clock_now(l));
 	fflush(l->options->output);
 }
@@ -78,12 +80,17 @@ static void on_event(void *arg, const struct client_event *event)
 	case CLIENT_REFUSED:
 		l->failures += event->status != 487; /* 487 answers our own CANCEL */
 		break;
+	case CLIENT_REPORT:
+		l->failures += event->status != 200 || (event->has_count && event->count == 0);
+		break;
 	case CLIENT_REGISTER_FAILED:
 	case CLIENT_SEND_FAILED:
 	case CLIENT_LOST: l->failures++; break;
 	case CLIENT_CLOSED: su_root_break(l->root); return;
 	default: break;
 	}
+	if (l->options->script != NULL && l->failures > 0)
+		l->quitting = true; /* a script of ours has no use for the rest */
 	/* Not from inside the event: the client is in the middle of something. */
 	loop_timer_start(l->loop, &l->poll, 0);
 }
@@ -156,6 +163,11 @@ static int run_invite(struct line *l, char *rest, char **words, unsigned count)
 static int run_conference(struct line *l, char *rest, char **words, unsigned count)
 {
 	return invite(l, words, count, true);
+}
+
+static int run_chat(struct line *l, char *rest, char **words, unsigned count)
+{
+	return invite(l, words, count, !l->options->direct);
 }
 
 static int number_of(const char *text, uint64_t most, uint64_t *out)
@@ -286,7 +298,7 @@ static int run_who(struct line *l, char *rest, char **words, unsigned count)
 				: "session session=%u state=%s unsettled=%u\n",
 			view.number, states[view.state], view.unsettled);
 	if (n == 0 && l->options->form == EVENT_PEOPLE)
-		fputs("* no session; /invite NAME starts one\n", l->options->output);
+		fputs("* no session; /chat NAME starts one\n", l->options->output);
 	fflush(l->options->output);
 	return 0;
 }
@@ -346,6 +358,7 @@ static const struct command commands[] = {
 		run_invite },
 	{ "conference", "URI [URI...]", "an ad-hoc conference, also with one", false,
 		run_conference },
+	{ "chat", "NAME [NAME...]", "as conference; with --direct as invite", false, run_chat },
 	{ "accept", "[SESSION]", "accepts the invitation", false, run_accept },
 	{ "reject", "[STATUS]", "refuses it, with 486 or another status", false, run_reject },
 	{ "say", "TEXT", "sends a text", true, run_say },
@@ -595,6 +608,15 @@ static void on_stop_check(su_root_magic_t *magic, su_timer_t *timer, su_timer_ar
 	}
 }
 
+/* Sofia's own remarks on stderr help a developer only. */
+static void sofia_log(void *stream, char const *format, va_list args)
+{
+	const char *level = getenv("PLENUM_LOG");
+
+	if (level != NULL && strcmp(level, "debug") == 0)
+		vfprintf(stderr, format, args);
+}
+
 int line_run(const struct line_options *options)
 {
 	struct line l = { .options = options, .waiting = -1, .input = { .fd = options->input } };
@@ -606,6 +628,7 @@ int line_run(const struct line_options *options)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	su_init();
+	su_log_redirect(NULL, sofia_log, NULL);
 	l.root = su_root_create(NULL);
 	l.text = malloc(INPUT_MAX);
 	if (l.root == NULL || l.text == NULL || loop_new(&l.loop) < 0)

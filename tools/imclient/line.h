@@ -19,9 +19,11 @@ struct line_options {
 	bool clock; /* t= on every event: seconds of the monotonic clock */
 	bool auto_accept;
 	bool no_register;
-	int input; /* descriptor; -1: none */
+	bool direct; /* chat: INVITE to the person, not through the conference factory */
+	int input;   /* descriptor; -1: none */
 	FILE *output;
-	const char *script; /* commands done before the input; NULL: none */
+	const char *
+		script; /* commands done before the input, up to the first that fails; NULL: none */
 };
 
 /* Runs until the end. Returns the exit status: 0, or 1 when a command or anything it began failed. */

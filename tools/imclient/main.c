@@ -23,6 +23,7 @@ static const char usage[] =
 	"  --clock             every event with t=, seconds of the monotonic clock\n"
 	"  --auto-accept       accept every invitation\n"
 	"  --no-register       do not register\n"
+	"  --direct            chat and say go to the person, not through the conference factory\n"
 	"  --save DIR          store what is not shown as text in DIR\n"
 	"  --max-message N     refuse messages above N octets (default 104857600; 0: none)\n"
 	"  --chunk N           end chunks after N octets (default 0: only when something waits)\n"
@@ -45,7 +46,8 @@ enum {
 	OPTION_SAVE,
 	OPTION_MAX,
 	OPTION_CHUNK,
-	OPTION_TIMEOUT
+	OPTION_TIMEOUT,
+	OPTION_DIRECT
 };
 
 static const struct option long_options[] = {
@@ -64,6 +66,7 @@ static const struct option long_options[] = {
 	{ "max-message", required_argument, NULL, OPTION_MAX },
 	{ "chunk", required_argument, NULL, OPTION_CHUNK },
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "direct", no_argument, NULL, OPTION_DIRECT },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -151,6 +154,7 @@ int main(int argc, char **argv)
 		case OPTION_CLOCK: options.clock = true; break;
 		case OPTION_ACCEPT: options.auto_accept = true; break;
 		case OPTION_NO_REGISTER: options.no_register = true; break;
+		case OPTION_DIRECT: options.direct = true; break;
 		case OPTION_SAVE: options.client.save_dir = optarg; break;
 		case OPTION_MAX:
 			options.client.max_message = number("max-message", optarg, UINT64_MAX / 2);
@@ -180,7 +184,10 @@ int main(int argc, char **argv)
 				return 2;
 			}
 		}
-		if (asprintf(&script, "%sinvite %s\nsay %s\n",
+		/* In a conference the other one may be bound a moment later than we are, and gets nothing that began before.
+		 * So a little patience, and the report tells whether it arrived anywhere. */
+		if (asprintf(&script,
+			    "%schat %s\nwait bound\nsleep 0.3\nreport on\nsay %s\nwait report 60\n",
 			    options.no_register ? "" : "wait registered\n", argv[optind + 1],
 			    argv[optind + 2]) < 0)
 			return 1;

@@ -1048,6 +1048,19 @@ Test(attach, refusals_reach_the_controller)
 	}
 }
 
+Test(attach, a_refusal_that_makes_no_sense_is_a_protocol_error)
+{
+	static const int results[] = { 1, -1000, INT32_MIN, -ETIMEDOUT };
+
+	for (unsigned i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		struct liar liar = { .welcome = { .magic = BORDER_MAGIC,
+					     .abi = BORDER_ABI,
+					     .result = results[i] } };
+
+		cr_expect_eq(lied_to(&liar, NULL), -EPROTO);
+	}
+}
+
 Test(attach, a_switch_that_does_not_answer_is_given_up)
 {
 	struct liar liar = { .silent = true };

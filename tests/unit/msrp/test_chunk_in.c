@@ -53,6 +53,7 @@ static const char *const seeds[] = {
 	TIGHT_BODY EMPTY_BODY,
 	SEND_HEAD TRICKY_BODY "\r\n-------t1aaaaaaaa+\r\n" ROOM_RESPONSE,
 	SEND_HEAD "\r\n\r\n\r\n" SEND_END,
+	SEND_HEAD "x\r" SEND_END SEND_HEAD "\r" SEND_END SEND_HEAD "\r\n\r" SEND_END,
 	/* refused, but framed */
 	"MSRP aaaa SEND\r\nX:y\r\n-------aaaa$\r\n" BIND,
 	"MSRP aaaa send\r\n" TO_SWITCH "-------aaaa$\r\nMSRP bbbb AUTH\r\n" TO_SWITCH
@@ -406,6 +407,40 @@ Test(chunk_in, the_end_line_is_found_wherever_it_stands)
 	}
 }
 
+/* All bodies of up to five of the octets that an end-line begins with, and one that it does not. */
+Test(chunk_in, a_body_that_almost_begins_the_end_line_comes_whole)
+{
+	static const char octets[] = { '\r', '\n', '-', 'x' };
+	const size_t head = strlen(SEND_HEAD);
+
+	for (unsigned number = 0, len = 0, all = 1; len <= 5; number++) {
+		static struct taken taken;
+		char stream[512], body[8];
+		struct chunk_trace whole;
+		size_t end;
+
+		if (number == all) {
+			all *= 4;
+			len++;
+			number = 0;
+		}
+		for (unsigned i = 0; i < len; i++)
+			body[i] = octets[number >> 2 * i & 3];
+		memcpy(stream, SEND_HEAD, head);
+		memcpy(stream + head, body, len);
+		end = head + len + strlen(SEND_END);
+		memcpy(stream + head + len, SEND_END, strlen(SEND_END));
+		take_span(&taken, span_make(stream, end));
+		cr_assert_eq(taken.last, CHUNK_END, "body %u of %u", number, len);
+		cr_assert(span_eq(span_make(taken.body, taken.body_len), span_make(body, len)),
+			"body %u of %u", number, len);
+		play(&whole, span_make(stream, end), chunk_trace_whole, NULL);
+		expect_same(
+			span_make(stream, end), &whole, chunk_trace_octets, NULL, "body", number);
+		chunk_trace_fini(&whole);
+	}
+}
+
 Test(chunk_in, a_body_without_content_type_is_refused_and_framed)
 {
 	static struct taken taken;
@@ -448,6 +483,26 @@ Test(chunk_in, a_body_that_is_not_of_a_send_has_a_limit)
 	take_report_with_body(&taken, CHUNK_OTHER_BODY_MAX + 1);
 	cr_expect_eq(taken.last, CHUNK_BAD);
 	cr_expect_eq(taken.error, CHUNK_ERR_BODY);
+}
+
+/* The limit is of one request's body, not of all that came on the connection. */
+Test(chunk_in, the_next_request_has_the_whole_limit_again)
+{
+	static char stream[2 * (CHUNK_OTHER_BODY_MAX + 256)];
+	struct chunk_trace trace;
+	size_t len = 0;
+
+	for (int i = 0; i < 2; i++) {
+		len += (size_t)snprintf(stream + len, sizeof(stream) - len,
+			"MSRP aaaa REPORT\r\n" TO_CLIENT "Content-Type: text/plain\r\n\r\n");
+		memset(stream + len, 'x', CHUNK_OTHER_BODY_MAX);
+		len += CHUNK_OTHER_BODY_MAX;
+		len += (size_t)snprintf(stream + len, sizeof(stream) - len, "\r\n-------aaaa$\r\n");
+	}
+	play(&trace, span_make(stream, len), chunk_trace_whole, NULL);
+	cr_expect_eq(trace.ends, 2);
+	cr_expect_eq(trace.error, CHUNK_OK);
+	chunk_trace_fini(&trace);
 }
 
 /* -- limits -------------------------------------------------------------------------------- */

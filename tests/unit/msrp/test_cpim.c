@@ -209,12 +209,13 @@ Test(cpim, octet_by_octet_each_is_searched_once)
 	size_t resume = 0;
 	char *text = head_of(CPIM_HEAD_MAX);
 
-	/* What was searched is never looked at again: it may as well be gone. */
+	/* What was searched is not searched again: with empty lines put there, nobody sees them. */
 	for (size_t len = 1; len < CPIM_HEAD_MAX - 6; len++) {
+		size_t fresh = len < 4 ? len : 4;
 		char copy[CPIM_HEAD_MAX];
 
-		memset(copy, 0, len);
-		copy[len - 1] = text[len - 1];
+		memset(copy, '\n', len - fresh);
+		memcpy(copy + len - fresh, text + len - fresh, fresh);
 		cr_assert_eq(cpim_parse(span_make(copy, len), &resume, &cpim), -EAGAIN);
 	}
 	cr_expect_eq(cpim_parse(span_make(text, CPIM_HEAD_MAX), &resume, &cpim), 0);

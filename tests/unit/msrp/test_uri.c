@@ -64,7 +64,8 @@ Test(uri, what_is_not_one_is_refused)
 		"msrp://@@h:1/s;tcp", "msrp://a/b@h:1/s;tcp", "msrp://h:1/a@b;tcp",
 		"msrp://[::1:1/s;tcp", "msrp://[::g]:1/s;tcp", "msrp://[]:1/s;tcp",
 		"msrp://[1.2.3.4]:1/s;tcp", "msrp://[fe80::1%25eth0]:1/s;tcp", "msrp://::1:1/s;tcp",
-		"msrp://h\"x:1/s;tcp",
+		"msrp://h\"x:1/s;tcp", "msrp://h:4294967297/s;tcp",
+		"msrp://[1111:2222:3333:4444:5555:6666:7777:8888:9999:1111:2222:3333]:1/s;tcp",
 		/* RFC 4975 6: an IP literal needs a port. */
 		"msrp://192.0.2.1/s;tcp", "msrp://[::1]/s;tcp" };
 
