@@ -7,7 +7,7 @@
 #define RECEIVE_MARGIN                                                                             \
 	512u /* objects of each pool that one read may need at most: 64 KiB of the smallest chunks */
 #define BUFFERS_MIN   64u
-#define WAIT_SHORT_MS 1    /* somebody waits for memory, for a full room or for a full ring */
+#define WAIT_SHORT_MS 1    /* somebody waits for memory or for a full room */
 #define LOCAL_MAX     4096 /* posts to itself before the sockets are looked at again */
 #define REMOTE_MAX    1024
 
@@ -232,7 +232,8 @@ void worker_step(struct worker *worker, bool sleep)
 	int wait_ms = 0;
 
 	if (sleep && may_sleep(worker))
-		wait_ms = worker->paused != NULL || mailbox_waits(worker) ? WAIT_SHORT_MS : TICK_MS;
+		wait_ms = worker->paused != NULL ? WAIT_SHORT_MS
+						 : (int)mailbox_wait_ms(worker, TICK_MS);
 	tcp_wait(worker->tcp, wait_ms);
 	worker->now_ms = worker->shared->clock_ms();
 	if (sleep) {
