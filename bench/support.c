@@ -17,6 +17,7 @@
 
 #define READ_OCTETS (256 * 1024)
 #define EVENTS_MAX  512
+#define SPIN_NS     10000
 #define PATIENCE_NS 10000000000u
 
 void bench_fail(const char *format, ...)
@@ -294,12 +295,21 @@ void receivers_poll(struct receivers *set, int wait_ms)
 		receive(set, events[i].data.ptr);
 }
 
+static void spin(uint64_t ns)
+{
+	uint64_t until = bench_now_ns() + ns;
+
+	while (bench_now_ns() < until)
+		continue;
+}
+
 void receivers_until(struct receivers *set, uint64_t whole, uint64_t responses)
 {
 	uint64_t octets = set->octets, since = bench_now_ns();
 
 	while (set->whole < whole || set->responses < responses) {
-		receivers_poll(set, 1000);
+		receivers_poll(set, 0);
+		spin(SPIN_NS);
 		if (set->octets != octets) {
 			octets = set->octets;
 			since = bench_now_ns();

@@ -79,7 +79,9 @@ void receivers_pause(struct receivers *set, struct receiver *receiver);
 void receivers_resume(struct receivers *set, struct receiver *receiver);
 /* One turn: what is there, waiting at most wait_ms for it. */
 void receivers_poll(struct receivers *set, int wait_ms);
-/* Until so many messages and responses came in all; ten seconds without any octet fail. */
+/* Until so many messages and responses came in all; ten seconds without any octet fail. It never sleeps: a receiver on this
+ * machine that sleeps is woken at the sender's cost, which one elsewhere is not, and the slower of two senders would pay it more
+ * often than the other. */
 void receivers_until(struct receivers *set, uint64_t whole, uint64_t responses);
 /* Writes all of it, and reads meanwhile: the other side may wait for that. */
 void receivers_write(struct receivers *set, int fd, const void *octets, size_t len);
