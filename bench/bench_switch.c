@@ -6,7 +6,7 @@
  *   queued          bursts of up to 16 messages (at most 48 KB) in one write, the next burst after the last delivery
  * The floor program gets frames of exactly the octets that the switch sent to a member, and the same receivers read from both.
  * Both are measured in turn, several rounds; a ratio is of one round, the median of them is printed with the least and the most.
- * Both run on CPU 0, sender and receivers on the last one. usage: bench_switch [workers]
+ * Both run on CPU 0, sender and receivers on the last one. usage: bench_switch [workers [members [text]]]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,18 +248,32 @@ static void target_print(const char *what, double target, double ratio)
 			ratio <= target ? "met" : "MISSED");
 }
 
+/* text 0: any */
+static bool is_wanted(unsigned members, unsigned only_members, size_t text)
+{
+	if (only_members != 0)
+		return members == only_members;
+	return !bench_is_quick() ||
+	       ((members == 10 || members == TARGET_MEMBERS) && (text == 0 || text == TARGET_TEXT));
+}
+
 int main(int argc, char **argv)
 {
 	static const unsigned sizes[] = { 2, 10, TARGET_MEMBERS, MEMBERS_MAX };
 	static const size_t texts[] = { 100, TARGET_TEXT, 10000 };
 	double target[2] = { 0, 0 };
 	char yaml[128];
-	unsigned s, t, mode, i;
+	unsigned s, t, mode, i, only_members = 0;
+	size_t only_text = 0;
 
 	if (argc > 1)
 		workers = (unsigned)atoi(argv[1]);
+	if (argc > 2)
+		only_members = (unsigned)atoi(argv[2]);
+	if (argc > 3)
+		only_text = (size_t)atoi(argv[3]);
 	if (workers < 1 || workers > 64)
-		bench_fail("usage: bench_switch [workers]");
+		bench_fail("usage: bench_switch [workers [members [text]]]");
 	bench_title("switch");
 	/* Two workers need both CPUs; the receivers then share them. */
 	snprintf(
@@ -271,8 +285,12 @@ int main(int argc, char **argv)
 	printf("members   text  frame  mode            switch    floor   ratio   least-most  chunks  segments per del.  deliv.  involuntary\n");
 	printf("        octets octets                  us/del   us/del                      per del. switch floor   a round switch floor\n");
 	for (s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
-		struct room room = room_make(s, sizes[s]);
 		struct side bridge = { .pid = rig.pid, .copies = sizes[s] - 1, .answers = true };
+		struct room room;
+
+		if (!is_wanted(sizes[s], only_members, 0))
+			continue;
+		room = room_make(s, sizes[s]);
 
 		receivers_init(&bridge.receivers, sizes[s]);
 		for (i = 0; i < sizes[s]; i++)
@@ -285,8 +303,8 @@ int main(int argc, char **argv)
 					sizes[s] == TARGET_MEMBERS && texts[t] == TARGET_TEXT;
 				double ratio;
 
-				if (bench_is_quick() && !target_shape &&
-					(sizes[s] != 10 || texts[t] != TARGET_TEXT))
+				if (!is_wanted(sizes[s], only_members, texts[t]) ||
+					(only_text != 0 && texts[t] != only_text))
 					continue;
 				ratio = measure(&bridge, &room, &shape);
 				if (target_shape)
