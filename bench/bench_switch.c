@@ -6,7 +6,7 @@
  *   queued          bursts of up to 16 messages (at most 48 KB) in one write, the next burst after the last delivery
  * The floor program gets frames of exactly the octets that the switch sent to a member, and the same receivers read from both.
  * Both are measured in turn, several rounds; a ratio is of one round, the median of them is printed with the least and the most.
- * Both run on CPU 0, sender and receivers on the last one. usage: bench_switch [workers [members [text]]]
+ * Both run on CPU 0, sender and receivers on the last one. usage: bench_switch [workers [members [text [one|queued]]]]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -263,7 +263,7 @@ int main(int argc, char **argv)
 	static const size_t texts[] = { 100, TARGET_TEXT, 10000 };
 	double target[2] = { 0, 0 };
 	char yaml[128];
-	unsigned s, t, mode, i, only_members = 0;
+	unsigned s, t, mode, i, only_members = 0, first_mode = 0, last_mode = 2;
 	size_t only_text = 0;
 
 	if (argc > 1)
@@ -272,8 +272,12 @@ int main(int argc, char **argv)
 		only_members = (unsigned)atoi(argv[2]);
 	if (argc > 3)
 		only_text = (size_t)atoi(argv[3]);
+	if (argc > 4)
+		first_mode = strcmp(argv[4], "queued") == 0;
+	if (argc > 4)
+		last_mode = first_mode + 1;
 	if (workers < 1 || workers > 64)
-		bench_fail("usage: bench_switch [workers [members [text]]]");
+		bench_fail("usage: bench_switch [workers [members [text [one|queued]]]]");
 	bench_title("switch");
 	/* Two workers need both CPUs; the receivers then share them. */
 	snprintf(
@@ -296,7 +300,7 @@ int main(int argc, char **argv)
 		for (i = 0; i < sizes[s]; i++)
 			receivers_add(&bridge.receivers, room.peers[i].fd);
 		bridge.input = room.peers[0].fd;
-		for (mode = 0; mode < 2; mode++)
+		for (mode = first_mode; mode < last_mode; mode++)
 			for (t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
 				struct shape shape = { sizes[s], texts[t], mode == 1 };
 				bool target_shape =
