@@ -292,25 +292,55 @@ static void stop_workers(struct switch_main *m, unsigned started)
 			;
 }
 
-/* What was counted, of all workers, said once at the end. */
-static void say_counters(const struct switch_main *m)
+static void log_pool(const struct worker *workers, unsigned count, const char *name, size_t at)
 {
-	struct counters sum = { 0 };
-	char line[4096];
-	size_t len = 0;
+	uint64_t used = 0;
 	unsigned w;
 
-	line[0] = '\0';
-	for (w = 0; w < m->shared.workers; w++) {
-#define COUNTER(name, unit, what) sum.name += m->workers[w].counters.name;
-#include "dataplane/counters.def"
+	for (w = 0; w < count; w++) {
+		const struct pool *pool = (const void *)((const char *)&workers[w] + at);
+
+		used += pool->count - pool->free_count;
 	}
-#define COUNTER(name, unit, what)                                                                  \
-	if (sum.name > 0 && len < sizeof(line))                                                    \
-		len += (size_t)snprintf(line + len, sizeof(line) - len, " " #name "=%llu",         \
-			(unsigned long long)sum.name);
+	if (used > 0)
+		log_info("pool", "name=%s used=%llu", name, (unsigned long long)used);
+}
+
+/* The life of the switch in numbers: what was counted, and what was still held at the end. What is zero is left out. */
+static void log_totals(const struct worker *workers, unsigned count)
+{
+	uint64_t sum;
+	unsigned w;
+
+#define COUNTER(field, unit, what)                                                                 \
+	for (sum = 0, w = 0; w < count; w++)                                                       \
+		sum += workers[w].counters.field;                                                  \
+	if (sum > 0)                                                                               \
+		log_info("counter", "name=%s value=%llu", #field, (unsigned long long)sum);
 #include "dataplane/counters.def"
-	log_info("switch", "counted%s", line);
+#define POOL(field) log_pool(workers, count, #field, offsetof(struct worker, field))
+	POOL(buffers);
+	POOL(payloads[PAYLOAD_384]);
+	POOL(payloads[PAYLOAD_1536]);
+	POOL(payloads[PAYLOAD_5120]);
+	POOL(payloads[PAYLOAD_BUFFER]);
+	POOL(messages);
+	POOL(entries);
+	POOL(sessions);
+	POOL(connections);
+	POOL(inbounds);
+	POOL(transactions);
+	POOL(ids);
+	POOL(texts);
+	POOL(output);
+	POOL(legs);
+	POOL(rooms);
+	POOL(confs[LEG_CONF_SMALL]);
+	POOL(confs[LEG_CONF_MEDIUM]);
+	POOL(confs[LEG_CONF_LARGE]);
+	POOL(reports);
+	POOL(report_blocks);
+#undef POOL
 }
 
 static int run(const struct config *config)
@@ -376,10 +406,10 @@ static int run(const struct config *config)
 	log_info("switch", "stops");
 	status = DAEMON_STOPPED;
 out:
-	if (launched > 0)
+	if (launched > 0) {
 		stop_workers(m, launched);
-	if (status == DAEMON_STOPPED)
-		say_counters(m);
+		log_totals(m->workers, launched);
+	}
 	if (m != NULL && m->attach != NULL)
 		attach_free(m->attach);
 	for (w = 0; w < made; w++)

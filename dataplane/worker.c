@@ -111,7 +111,7 @@ bool worker_can_receive(const struct worker *worker)
 	       worker->inbounds.free_count >= RECEIVE_MARGIN &&
 	       worker->transactions.free_count >= RECEIVE_MARGIN &&
 	       worker->output.free_count >= RECEIVE_MARGIN &&
-	       worker->entries.free_count >= RECEIVE_MARGIN && worker->texts.free_count >= 16;
+	       worker->entries.free_count >= RECEIVE_MARGIN;
 }
 
 /* ---- randomness ---- */

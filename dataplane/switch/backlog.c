@@ -495,6 +495,9 @@ void backlog_flush(struct worker *worker, struct connection *conn)
 	unsigned round;
 	long taken;
 
+	/* A stalled member costs nothing until its transport has room again. */
+	if (conn->blocked)
+		return;
 	for (round = 0; round < ROUNDS_MAX; round++) {
 		plan.worker = worker;
 		plan.conn = conn;
@@ -510,8 +513,10 @@ void backlog_flush(struct worker *worker, struct connection *conn)
 			return; /* closed() follows and unbinds the sessions */
 		worker->counters.octets_out += (uint64_t)taken;
 		plan_commit(&plan, (size_t)taken);
-		if ((size_t)taken < plan.octets)
-			return; /* writable() follows */
+		if ((size_t)taken < plan.octets) {
+			conn->blocked = true; /* writable() follows */
+			return;
+		}
 	}
 	connection_mark_dirty(worker, conn);
 }
@@ -601,7 +606,7 @@ void backlog_trim(struct worker *worker, struct message *message)
 void backlog_refused(struct worker *worker, struct connection *conn, struct span tid)
 {
 	if (conn->open != NULL && span_eq(tid, span_make(conn->open_tid, conn->open_tid_len)) &&
-		!(conn->open->flags & (ENTRY_CUT | ENTRY_WAITING)) && !conn->open_definite)
+		!(conn->open->flags & ENTRY_CUT) && !conn->open_definite)
 		entry_cut(worker, conn->open_session, conn->open);
 }
 

@@ -202,6 +202,10 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 			entry_put(worker, entry);
 			continue;
 		}
+		if (entry->flags & ENTRY_CUT) {
+			view->at--;
+			continue;
+		}
 		entry->view = view;
 		entry->offset = 0;
 		if (view->payload->len == 0 &&

@@ -132,9 +132,8 @@ static unsigned admit_private(struct room *room, struct message *message, struct
 		if (!leg->member || leg->removing)
 			continue;
 		/* context.md 2.4: an anonymous participant is addressed by its alias; by its AoR it is unknown. */
-		if (conf->alias.len > 0
-				? memmem(conf->alias.at, conf->alias.len, to.at, to.len) == NULL
-				: !address_in(to, conf->identities))
+		if (conf->alias.len > 0 ? !address_eq(to, address_of(conf->alias))
+					: !address_in(to, conf->identities))
 			continue;
 		message->private = true;
 		message->to_participant = conf->participant;

@@ -367,3 +367,41 @@ Test(worker, what_begins_equals_what_ends)
 	assert_at_rest(workers[0]);
 	stop();
 }
+
+/* Requests that are begun and never gone on with hold a buffer each. When most are held that way, they go. */
+Test(worker, unfinished_requests_do_not_keep_the_others_from_being_read)
+{
+	struct leg *alice, *bob;
+	struct room *room;
+	int a, b, i, held[60];
+
+	start(1);
+	room = open_room();
+	alice = add_member(room, "alice", 0);
+	bob = add_member(room, "bob", 1);
+	a = dial(0);
+	b = dial(0);
+	bind_leg(a, alice);
+	bind_leg(b, bob);
+	hear(b);
+	for (i = 0; i < 60; i++) {
+		/* As if there were that few. */
+		workers[0]->buffers.free_count = i < 59 ? workers[0]->buffers.free_count : 8;
+		held[i] = dial(0);
+		say(held[i],
+			"MSRP half%04d SEND\r\nTo-Path: msrp://127.0.0.1:2855/%080d;tcp\r\nFrom-Path: msrp",
+			i, i);
+	}
+	cr_assert_eq(workers[0]->counters.connections_unfinished, 0);
+	clock_now += 3000;
+	step(4);
+	cr_assert_eq(workers[0]->counters.connections_unfinished, 60);
+	send_body(a, alice, "mess0001", "", "hello");
+	cr_assert(strstr(hear(b), "hello") != NULL);
+	for (i = 0; i < 60; i++)
+		close(held[i]);
+	close(a);
+	close(b);
+	step(8);
+	stop();
+}
