@@ -9,6 +9,7 @@
 #define DASHES     "-------"
 #define HELD_PIECE 64u /* octets put behind held ones to find out whether they matter */
 #define TID_OCTETS 13
+#define TEXTS_KEPT 64u
 
 bool session_id_is_valid(struct span id, uint16_t *home, uint32_t *index)
 {
@@ -586,7 +587,8 @@ static void collect_head(struct worker *worker, struct msrp_session *session, st
 			status = 400;
 			goto out;
 		}
-		in->head = pool_get(&worker->texts);
+		/* Some are kept for long paths, so that answers do not depend on who collects heads. */
+		in->head = worker->texts.free_count > TEXTS_KEPT ? pool_get(&worker->texts) : NULL;
 		if (in->head == NULL) {
 			status = 413;
 			goto out;
