@@ -7,11 +7,11 @@
  *           250 ms, once a second.
  * Memory:   commands that the ring does not take at once are queued, at most `queue_max`; beyond it
  *           calls give -ENOBUFS.
- * Life:     media_new never fails for an absent switch: it retries every second, says so once in the
- *           log, and calls `up` when attached and the snapshot is complete, `down` when the switch
- *           is lost.
- * Results:  while the switch is not up, calls give -EPIPE; on an object that the switch refused, its
- *           result; on one that it says is gone, -ENOENT. A done() that is still owed when the
+ * Life:     media_new never fails for an absent switch: it retries every second, says so once in
+ *           the log, and calls `up` when attached and the snapshot is complete, `down` when the
+ *           switch is lost.
+ * Results:  while the switch is not up, calls give -EPIPE; on an object that the switch refused,
+ *           its result; on one that it says is gone, -ENOENT. A done() that is still owed when the
  *           switch is lost is called with -EPIPE after `down`.
  * Reentry:  callbacks come from media_poll only, and may call everything here but media_poll;
  *           media_free included.

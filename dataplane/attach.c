@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* attach: see attach.h.
  *
- * A slot's life. `now` is the memory of the present epoch, `before` that of the one it replaces, which some worker
- * may still be using; `conn` the connection of the present epoch, `waiting` a newer hello of the same name.
+ * A slot's life. `now` is the memory of the present epoch, `before` that of the one it replaces,
+ * which some worker may still be using; `conn` the connection of the present epoch, `waiting` a
+ * newer hello of the same name.
  *
  *   SLOT_FREE --hello--> SLOT_HANDING --attach_ready--> SLOT_ATTACHED --closed--> SLOT_LEAVING --attach_released--> SLOT_IDLE
  *                             ^                               |                                                      |
  *                             `----------- hello: fenced -----'------------------------ hello -----------------------'
  *
- * In SLOT_HANDING and SLOT_LEAVING a change is under way at the owner: a hello waits, the newest only. */
+ * In SLOT_HANDING and SLOT_LEAVING a change is under way at the owner: a hello waits, the newest
+ * only. */
 #include <assert.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -110,7 +112,8 @@ static int memory_new(struct attach *a, struct memory **out)
 		return -ENOBUFS;
 	*m = (struct memory){ .memfd = -1, .wake = { -1, -1 } };
 	m->memfd = memfd_create("plenum-border", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	/* fallocate, so that a machine without memory says so here and not to a worker by SIGBUS. */
+	/* fallocate, so that a machine without memory says so here and not to a worker by
+	 * SIGBUS. */
 	if (m->memfd < 0 || ftruncate(m->memfd, (off_t)a->size) < 0 ||
 		fallocate(m->memfd, 0, 0, (off_t)a->size) < 0 ||
 		pipe2(m->wake, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -185,8 +188,8 @@ static void refuse(struct attach *a, int *fd, int result)
 	close_fd(fd);
 }
 
-/* The welcome with its descriptors. False: the controller cannot take it, which on a socket where nothing else was
- * ever sent means that it has gone. */
+/* The welcome with its descriptors. False: the controller cannot take it, which on a socket where
+ * nothing else was ever sent means that it has gone. */
 static bool welcome_send(struct attach *a, struct slot *slot)
 {
 	struct border_welcome welcome = welcome_of(a, slot);
@@ -373,7 +376,8 @@ static void hello_take(struct attach *a, int *fd, const struct border_hello *hel
 		slot_hand(a, (unsigned)s, fd, hello->pid);
 		return;
 	}
-	/* Both older ones are fenced by this one, but the change under way must come to its end first. */
+	/* Both older ones are fenced by this one, but the change under way must come to its end
+	 * first. */
 	close_fd(&slot->conn);
 	close_fd(&slot->waiting);
 	slot->waiting = *fd;
@@ -385,7 +389,8 @@ static void hello_take(struct attach *a, int *fd, const struct border_hello *hel
 static bool pending_read(struct attach *a, int *fd)
 {
 	struct border_hello hello;
-	/* MSG_TRUNC: the true length of a record that is too long. Descriptors sent along are dropped by the kernel. */
+	/* MSG_TRUNC: the true length of a record that is too long. Descriptors sent along are
+	 * dropped by the kernel. */
 	ssize_t got = recv(*fd, &hello, sizeof(hello), MSG_DONTWAIT | MSG_TRUNC);
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -410,7 +415,8 @@ static void pending_poll(struct attach *a)
 	}
 }
 
-/* When all places are taken the oldest goes: somebody who says nothing must not keep a controller out. */
+/* When all places are taken the oldest goes: somebody who says nothing must not keep a controller
+ * out. */
 static struct pending *pending_place(struct attach *a)
 {
 	struct pending *oldest = &a->pending[0];
@@ -425,7 +431,8 @@ static struct pending *pending_place(struct attach *a)
 	return oldest;
 }
 
-/* Out of descriptors: without this the connection stays in the backlog and the main thread spins on it. */
+/* Out of descriptors: without this the connection stays in the backlog and the main thread spins on
+ * it. */
 static void accept_refuse(struct attach *a)
 {
 	int fd;
@@ -461,7 +468,8 @@ static void accept_poll(struct attach *a)
 	}
 }
 
-/* After its hello a controller says nothing more: whatever can be read means the end, an empty record too. */
+/* After its hello a controller says nothing more: whatever can be read means the end, an empty
+ * record too. */
 static bool conn_is_closed(int fd)
 {
 	char octet;
@@ -509,8 +517,9 @@ static void slots_poll(struct attach *a)
 
 /* The whole */
 
-/* Two switches that start at the same place must not take each other's socket for a stale one, so the look and the
- * bind happen under a lock on the directory. It is not waited for long: anybody who can read it can lock it. */
+/* Two switches that start at the same place must not take each other's socket for a stale one, so
+ * the look and the bind happen under a lock on the directory. It is not waited for long: anybody
+ * who can read it can lock it. */
 static int directory_lock(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -559,7 +568,8 @@ static int listen_at(struct attach *a, const struct sockaddr_un *address)
 	a->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (a->listener < 0)
 		return -ENOBUFS;
-	/* Set on the socket, it is the mode that bind gives the file: there is no moment when others could connect. */
+	/* Set on the socket, it is the mode that bind gives the file: there is no moment when
+	 * others could connect. */
 	if (fchmod(a->listener, S_IRUSR | S_IWUSR) < 0 ||
 		bind(a->listener, (const struct sockaddr *)address, sizeof(*address)) < 0)
 		return errno == EADDRINUSE ? -EEXIST : -errno;

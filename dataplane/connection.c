@@ -8,7 +8,8 @@
 
 #define CLOSING_MS                                                                                 \
 	5000 /* a peer that does not take the last answers is not waited for any longer */
-#define READ_MIN (16u * 1024) /* less room than this in a receive buffer: the next one */
+#define UNFINISHED_MS 2000         /* when memory is low */
+#define READ_MIN      (16u * 1024) /* less room than this in a receive buffer: the next one */
 
 /* ---- life ---- */
 
@@ -119,6 +120,7 @@ static void on_writable(void *user)
 {
 	struct connection *conn = user;
 
+	conn->blocked = false;
 	connection_mark_dirty(conn->worker, conn);
 }
 
@@ -322,6 +324,7 @@ static void on_connected(void *user)
 	char tid[13], id[MESSAGE_ID_OCTETS];
 	size_t len;
 
+	conn->blocked = false;
 	if (session == NULL) {
 		connection_close(worker, conn, LEG_CAUSE_LOST);
 		return;
@@ -377,8 +380,8 @@ static void refuse(
 static void on_response(struct worker *worker, struct connection *conn, const struct chunk *chunk)
 {
 	worker->counters.responses_in++;
-	if (!report_response(worker, conn->sessions, chunk->tid, chunk->status) &&
-		chunk->status >= 400)
+	report_response(worker, conn->sessions, chunk->tid, chunk->status);
+	if (chunk->status >= 400)
 		backlog_refused(worker, conn, chunk->tid);
 }
 
@@ -616,6 +619,7 @@ static void on_received(void *user, size_t octets)
 	uint32_t start, len;
 
 	worker->counters.octets_in += octets;
+	conn->received_at = worker->now_ms;
 	if (buffer != NULL) {
 		start = conn->park_start;
 		len = conn->park_len + (uint32_t)octets;
@@ -697,6 +701,7 @@ void connection_tick(struct worker *worker)
 	struct connection *conn, *next;
 	struct msrp_session *session;
 	uint64_t limit = worker->shared->connection_bind_ms;
+	bool low = worker->buffers.free_count < worker->buffers.count / 4;
 
 	for (conn = worker->all; conn != NULL; conn = next) {
 		next = conn->next;
@@ -705,6 +710,12 @@ void connection_tick(struct worker *worker)
 		/* RFC 4975 leaves it open; context.md 1.4: a connection that binds nothing is closed. */
 		if (conn->closing && worker->now_ms - conn->since >= CLOSING_MS) {
 			connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+		} else if (low && conn->park != NULL && conn->binding == NULL && !conn->waiting &&
+			   worker->now_ms - conn->received_at >= UNFINISHED_MS) {
+			/* A request that is begun and not gone on with holds a whole buffer: many of them must not keep the
+			 * others from being read. */
+			worker->counters.connections_unfinished++;
+			connection_close(worker, conn, LEG_CAUSE_MEMORY);
 		} else if (conn->sessions == NULL && worker->now_ms - conn->since >= limit) {
 			worker->counters.connections_idle++;
 			connection_close(worker, conn, LEG_CAUSE_TIMEOUT);

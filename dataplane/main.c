@@ -292,6 +292,66 @@ static void stop_workers(struct switch_main *m, unsigned started)
 			;
 }
 
+/* What was counted, of all workers, said once at the end. */
+static void say_counters(const struct switch_main *m)
+{
+	struct counters sum = { 0 };
+	char line[4096];
+	size_t len = 0;
+	unsigned w;
+
+	line[0] = '\0';
+	for (w = 0; w < m->shared.workers; w++) {
+#define COUNTER(name, unit, what) sum.name += m->workers[w].counters.name;
+#include "dataplane/counters.def"
+	}
+#define COUNTER(name, unit, what)                                                                  \
+	if (sum.name > 0 && len < sizeof(line))                                                    \
+		len += (size_t)snprintf(line + len, sizeof(line) - len, " " #name "=%llu",         \
+			(unsigned long long)sum.name);
+#include "dataplane/counters.def"
+	log_info("switch", "counted%s", line);
+}
+
+/* What the pools still held then, for the tests that look for what is never given back. What is zero is left out. */
+static void say_held(const struct switch_main *m)
+{
+	char line[1024];
+	size_t len = 0;
+	uint64_t held;
+	unsigned w;
+
+	line[0] = '\0';
+#define HELD(name, pool)                                                                           \
+	for (held = 0, w = 0; w < m->shared.workers; w++)                                          \
+		held += m->workers[w].pool.count - m->workers[w].pool.free_count;                  \
+	if (held > 0 && len < sizeof(line))                                                        \
+		len += (size_t)snprintf(line + len, sizeof(line) - len, " " #name "=%llu",         \
+			(unsigned long long)held);
+	HELD(payloads_384, payloads[PAYLOAD_384])
+	HELD(payloads_1536, payloads[PAYLOAD_1536])
+	HELD(payloads_5120, payloads[PAYLOAD_5120])
+	HELD(payloads_buffer, payloads[PAYLOAD_BUFFER])
+	HELD(messages, messages)
+	HELD(entries, entries)
+	HELD(sessions, sessions)
+	HELD(connections, connections)
+	HELD(inbounds, inbounds)
+	HELD(transactions, transactions)
+	HELD(ids, ids)
+	HELD(texts, texts)
+	HELD(output, output)
+	HELD(legs, legs)
+	HELD(rooms, rooms)
+	HELD(confs_small, confs[LEG_CONF_SMALL])
+	HELD(confs_medium, confs[LEG_CONF_MEDIUM])
+	HELD(confs_large, confs[LEG_CONF_LARGE])
+	HELD(reports, reports)
+	HELD(report_blocks, report_blocks)
+#undef HELD
+	log_info("switch", "held%s", line);
+}
+
 static int run(const struct config *config)
 {
 	static const struct attach_ops ops = { on_attached, on_detached, on_in_use };
@@ -357,6 +417,10 @@ static int run(const struct config *config)
 out:
 	if (launched > 0)
 		stop_workers(m, launched);
+	if (status == DAEMON_STOPPED) {
+		say_counters(m);
+		say_held(m);
+	}
 	if (m != NULL && m->attach != NULL)
 		attach_free(m->attach);
 	for (w = 0; w < made; w++)

@@ -18,6 +18,9 @@
 #define unpoison(object, size) ((void)0)
 #endif
 
+#define PAGE_OCTETS 4096u
+#define WARM_OCTETS (2u << 20) /* one huge page */
+
 static size_t round_up(size_t n, size_t to)
 {
 	return (n + to - 1) / to * to;
@@ -62,6 +65,15 @@ size_t pool_footprint(size_t object_size, uint32_t count)
 	return round_up(round_up(object_size, 16) * count, 64);
 }
 
+/* The first objects are the ones that are used again and again: their pages are made now, not by the first message. */
+static void warm(volatile uint8_t *base, size_t size)
+{
+	size_t at;
+
+	for (at = 0; at < size && at < WARM_OCTETS; at += PAGE_OCTETS)
+		base[at] = 0;
+}
+
 int pool_init(struct pool *pool, struct arena *arena, size_t object_size, uint32_t count)
 {
 	object_size = round_up(object_size, 16);
@@ -69,7 +81,10 @@ int pool_init(struct pool *pool, struct arena *arena, size_t object_size, uint32
 		.object_size = (uint32_t)object_size, .count = count, .free_count = count
 	};
 	pool->base = arena_take(arena, object_size * count);
-	return pool->base != NULL ? 0 : -ENOMEM;
+	if (pool->base == NULL)
+		return -ENOMEM;
+	warm(pool->base, object_size * count);
+	return 0;
 }
 
 void *pool_get(struct pool *pool)

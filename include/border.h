@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* border: the handshake between a controller and the switch, and the layout of the memory they share.
+/* border: the handshake between a controller and the switch, and the layout of the memory they
+ * share.
  *
- * The switch listens on a Unix socket (SOCK_SEQPACKET). A controller connects and sends one border_hello.
- * The switch checks SO_PEERCRED (same user as the switch, or root), the magic and the ABI version, and
- * answers one border_welcome; with result 0 it carries by SCM_RIGHTS, in this order:
- *     one memfd (sealed: no shrink, no grow, no further seals), the descriptor that wakes the controller, and
- *     the descriptor that wakes each worker.
- * Who wakes writes 8 octets (a uint64_t of 1), who was woken reads what is there. A worker's descriptor is an eventfd
- * that only controllers write. The controller's is the reading end of a pipe whose writing end never leaves the
- * switch: O_NONBLOCK belongs to the open file, and on a shared eventfd a hostile controller could take it away,
- * fill the counter, and so hold the worker that wakes it for ever.
- * The memfd holds, per worker, the command ring and then the event ring (ring.h), from `rings_at` on,
- * each at a multiple of 4096 octets. The connection then stays open and silent: its end is the detach.
- * A new hello with a name that is attached already fences the old one: its connection is closed, its memory
- * is no longer read or written by the switch, and the new one starts at the next epoch with memory of its own.
+ * The switch listens on a Unix socket (SOCK_SEQPACKET). A controller connects and sends one
+ * border_hello. The switch checks SO_PEERCRED (same user as the switch, or root), the magic and the
+ * ABI version, and answers one border_welcome; with result 0 it carries by SCM_RIGHTS, in this
+ * order:
+ *     one memfd (sealed: no shrink, no grow, no further seals), the descriptor that wakes the
+ *     controller, and the descriptor that wakes each worker.
+ * Who wakes writes 8 octets (a uint64_t of 1), who was woken reads what is there. A worker's
+ * descriptor is an eventfd that only controllers write. The controller's is the reading end of a
+ * pipe whose writing end never leaves the switch: O_NONBLOCK belongs to the open file, and on a
+ * shared eventfd a hostile controller could take it away, fill the counter, and so hold the worker
+ * that wakes it for ever. The memfd holds, per worker, the command ring and then the event ring
+ * (ring.h), from `rings_at` on, each at a multiple of 4096 octets. The connection then stays open
+ * and silent: its end is the detach. A new hello with a name that is attached already fences the
+ * old one: its connection is closed, its memory is no longer read or written by the switch, and the
+ * new one starts at the next epoch with memory of its own.
  *
- * A controller reads the seals and the size of the memfd before it maps it. All of this is host-order: both
- * ends are on one machine.
+ * A controller reads the seals and the size of the memfd before it maps it. All of this is
+ * host-order: both ends are on one machine.
  */
 #ifndef INCLUDE_BORDER_H
 #define INCLUDE_BORDER_H
@@ -63,14 +66,15 @@ struct border_page {
 		heartbeat; /* the controller counts up, every BORDER_HEARTBEAT_MS */
 };
 
-/* Offsets of the rings of worker w: command ring (controller writes), event ring (switch writes). */
+/* Offsets of the rings of worker w: command ring (controller writes), event ring (switch
+ * writes). */
 uint64_t border_command_ring_at(const struct border_welcome *welcome, uint32_t w);
 uint64_t border_event_ring_at(const struct border_welcome *welcome, uint32_t w);
 /* Size of the memfd for so many workers and such rings; also fills rings_at. */
 uint64_t border_size(uint32_t workers, uint32_t ring_size, uint64_t *rings_at);
 
-/* Address of the Unix socket `path`. A path too long for sockaddr_un is reached through its directory, opened into
- * *dir (else -1), which must stay open while the address is used. -EINVAL: empty, or its last part is too long; or
- * what open says about the directory. */
+/* Address of the Unix socket `path`. A path too long for sockaddr_un is reached through its
+ * directory, opened into *dir (else -1), which must stay open while the address is used. -EINVAL:
+ * empty, or its last part is too long; or what open says about the directory. */
 must_check int border_address(const char *path, struct sockaddr_un *out, int *dir);
 #endif

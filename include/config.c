@@ -217,7 +217,8 @@ struct config_number config_number_text(const struct config_key *key, uint64_t v
 	return n;
 }
 
-/* "12", and with `decimals` also "0.25": the value in units of 10^-decimals. False: not written so, or beyond 2^63. */
+/* "12", and with `decimals` also "0.25": the value in units of 10^-decimals. False: not written so,
+ * or beyond 2^63. */
 static bool number_read(const char *text, unsigned decimals, uint64_t *out)
 {
 	uint64_t value = 0;
@@ -493,7 +494,8 @@ static unsigned edit_distance(const char *a, const char *b)
 	return d[la][lb];
 }
 
-/* The nearest key of the section; NULL when none is near enough to be meant: one letter, and a third of its own. */
+/* The nearest key of the section; NULL when none is near enough to be meant: one letter, and a
+ * third of its own. */
 static const struct config_key *nearest_key(unsigned section, const char *name)
 {
 	const struct config_key *key, *nearest = NULL;
@@ -608,7 +610,8 @@ static void section_read(struct loader *l, unsigned section, const yaml_node_t *
 			continue;
 		}
 		l->places.line_of[id] = line;
-		/* An alias stands at its anchor, before the key; an empty value has no place of its own. */
+		/* An alias stands at its anchor, before the key; an empty value has no place of its
+		 * own. */
 		if (!is_empty(value) && line_of(value) > line)
 			line = line_of(value);
 		value_read(l, id, value, line);
@@ -804,7 +807,8 @@ int config_load_text(
 			"the file has more than %u octets: this is not a configuration", FILE_MAX);
 	else
 		text_read(l, text, len);
-	/* Errors made by errors help nobody: the values are compared only when each is right by itself. */
+	/* Errors made by errors help nobody: the values are compared only when each is right by
+	 * itself. */
 	if (l->errors.count == 0)
 		config_cross_check(out, &l->places, &l->errors);
 	if (l->errors.count > 0) {

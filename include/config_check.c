@@ -50,7 +50,8 @@ static bool is_ip_address(const char *host, bool bracketed)
 	return inet_pton(bracketed ? AF_INET6 : AF_INET, host, &address) == 1;
 }
 
-/* RFC 3261 25.1 hostname, without its demand that the last label begins with a letter when it is no address. */
+/* RFC 3261 25.1 hostname, without its demand that the last label begins with a letter when it is no
+ * address. */
 static bool is_host_name(const char *host)
 {
 	const char *c;
@@ -110,7 +111,8 @@ static bool is_loopback(const struct listen_address *address)
 	return strncmp(address->host, "127.", 4) == 0;
 }
 
-/* "10.0.0.0/8", "::1", with no bit set behind the prefix: who writes 10.0.0.1/8 means either 10.0.0.0/8 or 10.0.0.1. */
+/* "10.0.0.0/8", "::1", with no bit set behind the prefix: who writes 10.0.0.1/8 means either
+ * 10.0.0.0/8 or 10.0.0.1. */
 enum prefix_verdict { PREFIX_GOOD, PREFIX_BAD, PREFIX_BITS_BEHIND };
 
 static enum prefix_verdict prefix_check(const char *text)
@@ -318,7 +320,8 @@ bool config_item_check(
 
 /* ---- values together ---- */
 
-/* Where a list's item stands; for a default that goes badly with another key, where that other key stands. */
+/* Where a list's item stands; for a default that goes badly with another key, where that other key
+ * stands. */
 static unsigned item_line(const struct config_places *places, enum config_key_id id, unsigned item,
 	enum config_key_id other)
 {
@@ -364,8 +367,8 @@ static void listen_cross_check(const struct string_list *list, enum config_key_i
 void config_cross_check(const struct config *config, const struct config_places *places,
 	struct config_errors *errors)
 {
-	/* A leg's record in the switch has at most 512 octets (design 10); its connection, its remembered Message-IDs
-	 * and its share of queues need at least as much again. */
+	/* A leg's record in the switch has at most 512 octets (design 10); its connection, its
+	 * remembered Message-IDs and its share of queues need at least as much again. */
 	const uint64_t leg_octets = 1024;
 	const uint64_t memory = config->switch_memory_mb << 20;
 	uint64_t legs_mb = (config->switch_max_legs * leg_octets + (1 << 20) - 1) >> 20;

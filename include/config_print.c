@@ -3,7 +3,8 @@
 #include "include/config.h"
 #include "include/config_table.h"
 
-/* A YAML text in double quotes. Values have no control characters (config.c), so two escapes are enough. */
+/* A YAML text in double quotes. Values have no control characters (config.c), so two escapes are
+ * enough. */
 static void text_print(const char *text, FILE *out)
 {
 	putc('"', out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* config_table: config.def as a table, and what config.c, config_check.c and config_print.c share. Not for others.
+/* config_table: config.def as a table, and what config.c, config_check.c and config_print.c share.
+ * Not for others.
  *
  *   config.c        YAML -> struct config: types, ranges, places
  *   config_check.c  is this value one that we can serve; do the values go together

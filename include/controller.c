@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* controller: see controller.h. What comes from the switch is checked as well: its welcome, the memory it hands over,
- * and every record, because a controller must be able to report a broken switch instead of dying of it. */
+/* controller: see controller.h. What comes from the switch is checked as well: its welcome, the
+ * memory it hands over, and every record, because a controller must be able to report a broken
+ * switch instead of dying of it. */
 #include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -145,7 +146,8 @@ static int welcome_wait(
 		int64_t left = deadline_ms - now_ms();
 		int r = welcome_receive(fd, welcome, fds, count);
 
-		/* A socket closed by the switch with our hello unread reports that first; its answer lies behind. */
+		/* A socket closed by the switch with our hello unread reports that first; its
+		 * answer lies behind. */
 		if (r == -ECONNRESET && !reset) {
 			reset = true;
 			continue;
@@ -160,7 +162,8 @@ static int welcome_wait(
 	}
 }
 
-/* Only the refusals that border.h knows: any other number would be taken for something else by our caller. */
+/* Only the refusals that border.h knows: any other number would be taken for something else by our
+ * caller. */
 static int welcome_result(const struct border_welcome *welcome)
 {
 	switch (welcome->result) {
@@ -187,7 +190,8 @@ static int welcome_check(const struct border_welcome *welcome, unsigned fds_coun
 	return welcome->rings_at == rings_at ? 0 : -EPROTO;
 }
 
-/* Without the seals the switch could shrink the memory under us, and the next access would be SIGBUS. */
+/* Without the seals the switch could shrink the memory under us, and the next access would be
+ * SIGBUS. */
 static int memory_map(const struct border_welcome *welcome, int memfd, struct border_page **out)
 {
 	struct stat st;
@@ -363,7 +367,8 @@ static void waking_up(struct controller *c)
 	while (got == (ssize_t)sizeof(used_up));
 }
 
-/* One worker's turn: at most `turn` records. Returns how many were taken; *handed counts those handed out. */
+/* One worker's turn: at most `turn` records. Returns how many were taken; *handed counts those
+ * handed out. */
 static int worker_turn(struct controller *c, uint32_t w, unsigned turn, unsigned *handed,
 	void (*seen)(void *arg, uint32_t w, const struct switch_event *event, const char *text),
 	void *arg)

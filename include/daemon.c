@@ -57,7 +57,8 @@ int daemon_options(int argc, char **argv, const char *program, const char *what,
 				argv[optind - 1]);
 			return DAEMON_CONFIGURATION;
 		default:
-			/* getopt names a letter in optopt, and leaves optind behind a long option. */
+			/* getopt names a letter in optopt, and leaves optind behind a long
+			 * option. */
 			if (optopt != 0)
 				fprintf(stderr, "%s: no such option: -%c: see %s --help\n", program,
 					optopt, program);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* daemon: what plenum-switch and plenum-focus say and take on the command line, in one place, so that both behave
- * the same.
+/* daemon: what plenum-switch and plenum-focus say and take on the command line, in one place, so
+ * that both behave the same.
  *
  *   static int run(const struct config *config) ...
  *   int main(int argc, char **argv)
@@ -14,7 +14,8 @@
  *   }
  *
  * Options:  -c FILE, --check, --dump-config, --reference, --help, --version.
- * Results:  the exit statuses below. Errors go to stderr, one line each; what was asked for goes to stdout.
+ * Results:  the exit statuses below. Errors go to stderr, one line each; what was asked for goes to
+ *           stdout.
  */
 #ifndef INCLUDE_DAEMON_H
 #define INCLUDE_DAEMON_H
@@ -26,8 +27,9 @@ enum daemon_status {
 	DAEMON_CONFIGURATION = 2, /* the configuration or the command line is wrong */
 };
 
-/* Reads the options and the configuration, and calls log_init. -1: go on with *out, which is then the caller's
- * to free; else nothing is to be run and this is the exit status. `what` completes "plenum-switch: ..." */
+/* Reads the options and the configuration, and calls log_init. -1: go on with *out, which is then
+ * the caller's to free; else nothing is to be run and this is the exit status. `what` completes
+ * "plenum-switch: ..." */
 must_check int daemon_options(
 	int argc, char **argv, const char *program, const char *what, struct config *out);
 

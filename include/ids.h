@@ -2,8 +2,8 @@
 /* ids: how the two sides of the border name each other's objects. No pointer ever crosses.
  *
  * An object_id is made by the switch. A worker that receives one checks every field before use: a
- * stale or invented id is answered -ENOENT and harms nothing. A tag is made by the controller, kept by
- * the switch and given back in events and snapshots; the switch never looks into it.
+ * stale or invented id is answered -ENOENT and harms nothing. A tag is made by the controller, kept
+ * by the switch and given back in events and snapshots; the switch never looks into it.
  */
 #ifndef INCLUDE_IDS_H
 #define INCLUDE_IDS_H

@@ -36,7 +36,8 @@ void log_init(const char *program)
 		program);
 }
 
-/* Values in a line may come from a peer: whatever could start a new line or steer a terminal is shown as '?'. */
+/* Values in a line may come from a peer: whatever could start a new line or steer a terminal is
+ * shown as '?'. */
 static void controls_hide(char *at, size_t len)
 {
 	size_t i;
@@ -81,8 +82,8 @@ void log_line(enum log_level level, const char *topic, const char *format, ...)
 	}
 	controls_hide(line + head, len - head);
 	line[len++] = '\n';
-	/* One write, so that lines of several threads and of both daemons do not mix. A log that cannot be written
-	 * must not stop the daemon. */
+	/* One write, so that lines of several threads and of both daemons do not mix. A log that
+	 * cannot be written must not stop the daemon. */
 	written = write(STDERR_FILENO, line, len);
 	(void)written;
 	errno = kept;

@@ -4,8 +4,9 @@
  *   2026-11-21T10:00:00.123Z info  attach: controller attached name=focus epoch=1
  *
  * Threads:  any; one write(2) per line. Never per packet, never content or credentials.
- * Control characters in a line are shown as '?'; a line of more than 1023 octets is cut and ends with "...".
- * A worker uses LOG_LIMITED: at most `per_second` lines a second from that place, then a count of those left out.
+ * Control characters in a line are shown as '?'; a line of more than 1023 octets is cut and ends
+ * with "...". A worker uses LOG_LIMITED: at most `per_second` lines a second from that place, then
+ * a count of those left out.
  */
 #ifndef INCLUDE_LOG_H
 #define INCLUDE_LOG_H
@@ -34,12 +35,15 @@ struct log_limit {
 	uint64_t window_s; /* the second that is being counted */
 	uint32_t seen, left_out;
 };
-/* True when a line may be written now; *left_out (may be NULL) then says how many were not, before it. */
+/* True when a line may be written now; *left_out (may be NULL) then says how many were not, before
+ * it. */
 int log_limit_pass(
 	struct log_limit *limit, uint64_t now_ms, uint32_t per_second, uint32_t *left_out);
 
-/* log_line, at most per_second times a second; a line that comes after others were left out ends with their number:
- *     LOG_LIMITED(&w->refused, now_ms, 5, LOG_WARNING, "tcp", "connection refused peer=%s", peer); */
+/* log_line, at most per_second times a second; a line that comes after others were left out ends
+ * with their number:
+ *     LOG_LIMITED(&w->refused, now_ms, 5, LOG_WARNING, "tcp", "connection refused peer=%s",
+ *     peer); */
 #define LOG_LIMITED(limit, now_ms, per_second, level, topic, format, ...)                          \
 	do {                                                                                       \
 		uint32_t log_left_out_;                                                            \

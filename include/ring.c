@@ -6,9 +6,9 @@
  *   data  ....|4 octets...pad|4 octets|........     position = index & mask; a record may lie across the end
  *             `-- own of the consumer `-- own - staged of the producer
  *
- * Whatever is read from shared memory is read once, into a local, and checked there: the peer may change it between
- * any two of our instructions. The order of the marks rests on sequentially consistent accesses rather than on
- * fences, because ThreadSanitizer does not know fences. */
+ * Whatever is read from shared memory is read once, into a local, and checked there: the peer may
+ * change it between any two of our instructions. The order of the marks rests on sequentially
+ * consistent accesses rather than on fences, because ThreadSanitizer does not know fences. */
 #include <string.h>
 #include "include/ring.h"
 
@@ -86,7 +86,8 @@ static inline _Atomic uint32_t *header_at(struct ring *ring, uint64_t index)
 	return (_Atomic uint32_t *)(void *)(ring->shared->data + (index & ring->mask));
 }
 
-/* Producer: takes over the consumer's index. It may only have moved forward, and not past what was published. */
+/* Producer: takes over the consumer's index. It may only have moved forward, and not past what was
+ *           published. */
 static bool head_look(struct ring *ring, memory_order order)
 {
 	uint64_t head = atomic_load_explicit(&ring->shared->head, order);
@@ -112,7 +113,10 @@ static bool room_look(struct ring *ring, uint64_t wanted)
 		return false;
 	if (free_octets(ring) >= wanted)
 		return true;
-	atomic_store(&ring->shared->starved, 1);
+	/* Once only, while we try again: the line is the consumer's too. A mark that we still see
+	 * is one that the consumer has yet to take. */
+	if (atomic_load(&ring->shared->starved) == 0)
+		atomic_store(&ring->shared->starved, 1);
 	return head_look(ring, memory_order_seq_cst) && free_octets(ring) >= wanted;
 }
 
@@ -162,8 +166,8 @@ size_t ring_room(struct ring *ring)
 	return free_octets(ring) - HEADER_SIZE; /* a multiple of 8, less the length */
 }
 
-/* Consumer, when everything known is taken: takes over the producer's index. With nothing left between us, the
- * check of the distance also says that it did not move back. */
+/* Consumer, when everything known is taken: takes over the producer's index. With nothing left
+ * between us, the check of the distance also says that it did not move back. */
 static bool tail_look(struct ring *ring, memory_order order)
 {
 	uint64_t tail = atomic_load_explicit(&ring->shared->tail, order);

@@ -53,7 +53,8 @@ static inline struct span span_trim(struct span s)
 	return s;
 }
 
-/* The part before the first c, removed from *rest together with c; all of *rest when there is none. */
+/* The part before the first c, removed from *rest together with c; all of *rest when there is
+ * none. */
 static inline struct span span_cut(struct span *rest, char c)
 {
 	const char *hit = rest->len ? memchr(rest->at, c, rest->len) : NULL;

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* switch_cmd: what a controller tells a worker of the switch. Written by the controller, read by the worker.
+/* switch_cmd: what a controller tells a worker of the switch. Written by the controller, read by
+ * the worker.
  *
- * A record is a struct switch_cmd and then `text_len` octets of text; struct text_ref points into that text.
- * Every command is answered by one EVENT_ANSWER with its cookie, in the order of the commands, except
- * CMD_SNAPSHOT, which is answered by the snapshot. The switch checks every field: a controller that lies
- * gets -EINVAL and harms nobody.
+ * A record is a struct switch_cmd and then `text_len` octets of text; struct text_ref points into
+ * that text. Every command is answered by one EVENT_ANSWER with its cookie, in the order of the
+ * commands, except CMD_SNAPSHOT, which is answered by the snapshot. The switch checks every field:
+ * a controller that lies gets -EINVAL and harms nobody.
  *
- * Objects: a ROOM lives on the worker whose ring its CMD_ROOM_OPEN came by (any worker; the controller
- * spreads rooms). A LEG lives on its room's worker. A leg is one MSRP session with one peer; it becomes a
- * MEMBER of its room (sends and receives) by CMD_MEMBER_ADD and may be bound before or after.
+ * Objects: a ROOM lives on the worker whose ring its CMD_ROOM_OPEN came by (any worker; the
+ *          controller
+ * spreads rooms). A LEG lives on its room's worker. A leg is one MSRP session with one peer; it
+ * becomes a MEMBER of its room (sends and receives) by CMD_MEMBER_ADD and may be bound before or
+ * after.
  */
 #ifndef INCLUDE_SWITCH_CMD_H
 #define INCLUDE_SWITCH_CMD_H

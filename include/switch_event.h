@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* switch_event: what a worker of the switch tells a controller. Written by the worker, read by the controller.
+/* switch_event: what a worker of the switch tells a controller. Written by the worker, read by the
+ * controller.
  *
- * A record is a struct switch_event and then `text_len` octets of text.
- * Events about state are level-triggered: they are made from the object's present state when the ring has room,
- * so they coalesce and are never lost, also while no controller is attached. `revision` rises with every
+ * A record is a struct switch_event and then `text_len` octets of text. Events about state are
+ * level-triggered: they are made from the object's present state when the ring has room, so they
+ * coalesce and are never lost, also while no controller is attached. `revision` rises with every
  * change of the object; a controller that sees a lower one than it knows may ignore the event.
  */
 #ifndef INCLUDE_SWITCH_EVENT_H

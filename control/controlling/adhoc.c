@@ -7,9 +7,10 @@
 #include "control/sip/multipart.h"
 #include "include/log.h"
 
-#define TYPE_SDP  "application/sdp"
-#define TYPE_LIST "application/resource-lists+xml"
-#define ACCEPT    TYPE_SDP ", " TYPE_LIST ", multipart/mixed"
+#define HISTORY_MAX 16384 /* octets of a recipient-list-history part (RFC 5366: SHOULD) */
+#define TYPE_SDP    "application/sdp"
+#define TYPE_LIST   "application/resource-lists+xml"
+#define ACCEPT      TYPE_SDP ", " TYPE_LIST ", multipart/mixed"
 
 /* What an INVITE to the factory asks for, read and checked. */
 struct adhoc {
@@ -315,6 +316,13 @@ static int invitees_new(struct conference *c, const struct adhoc *asked)
 	}
 	if (asked->has_list)
 		c->history = resource_list_history(&asked->list);
+	/* It goes into every invitation: its cost grows with the square of the list. */
+	if (c->history != NULL && strlen(c->history) > HISTORY_MAX) {
+		log_info("adhoc", "recipient list too long to be shown to all conference=%s",
+			c->uri);
+		free(c->history);
+		c->history = NULL;
+	}
 	return 0;
 }
 

@@ -61,7 +61,8 @@ static bool remove_all(struct conference *c, const char *reason)
 	struct participant *next;
 	bool any = false;
 
-	/* A large room that ends is settled at every answered BYE: no walk when there is nobody left. */
+	/* A large room that ends is settled at every answered BYE: no walk when there is nobody
+	 * left. */
 	if (c->in_state[PARTICIPANT_IDLE] + c->in_state[PARTICIPANT_JOINING] +
 			c->in_state[PARTICIPANT_INVITED] + c->in_state[PARTICIPANT_CONNECTED] ==
 		0)

@@ -54,8 +54,9 @@ must_check int ua_watch(struct ua *ua, unsigned slot, int fd);
 void ua_respond(struct ua_transaction *t, unsigned status, const char *phrase,
 	const struct header_block *extra, const char *content_type, const char *body);
 
-/* Is P-Asserted-Identity for the peer that a request to this user goes to (RFC 3325 5)? A next hop is the
- * operator's word; else the address that the user is reached at has to be within sip.trusted. */
+/* Is P-Asserted-Identity for the peer that a request to this user goes to (RFC 3325 5)? A next hop
+ * is the operator's word; else the address that the user is reached at has to be within
+ * sip.trusted. */
 bool ua_peer_is_trusted(struct ua *ua, const char *remote);
 
 unsigned ua_dialogs(const struct ua *ua);

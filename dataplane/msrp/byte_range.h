@@ -13,7 +13,8 @@ struct byte_range {
 	uint64_t total; /* or UNKNOWN */
 };
 
-/* -EBADMSG: syntax, start 0, end < start - 1, end > total, or more than 18 digits. Blanks around are allowed. */
+/* -EBADMSG: syntax, start 0, end < start - 1, end > total, or more than 18 digits. Blanks around
+ * are allowed. */
 must_check int byte_range_parse(struct span text, struct byte_range *out);
 
 /* Writes "1-*" "/" "5000"; size >= 64. Returns the length. */

@@ -2,15 +2,17 @@
 /* chunk_in: turns the octets of one MSRP connection into chunks.
  *
  * Place:    tcp/tls -> chunk_in -> msrp_session; one per connection, fed in order.
- * Spec:     RFC 4975 7.1 (framing, end-line), 9 (syntax); RFC 7701 (NICKNAME); limits of context.md 1.1.
+ * Spec:     RFC 4975 7.1 (framing, end-line), 9 (syntax); RFC 7701 (NICKNAME); limits of context.md
+ *           1.1.
  * Threads:  only the lcore that owns the connection. Pure: no clock, no allocation, no global.
  * Memory:   spans in *out point into the fed octets, until the next call; nothing is copied but the
  *           transaction id.
  * Not here: session lookup, joining chunks into messages, answering, the meaning of a Byte-Range.
  *
- * The end-line is always searched for, vectorised and resumable; a Byte-Range never skips octets, so a lying range
- * cannot hide the next request. Octets that may still turn out to be the start of an end-line are not given out
- * as body until it is decided: the caller feeds them again, together with what came after them.
+ * The end-line is always searched for, vectorised and resumable; a Byte-Range never skips octets,
+ * so a lying range cannot hide the next request. Octets that may still turn out to be the start of
+ * an end-line are not given out as body until it is decided: the caller feeds them again, together
+ * with what came after them.
  */
 #ifndef DATAPLANE_MSRP_CHUNK_IN_H
 #define DATAPLANE_MSRP_CHUNK_IN_H
@@ -38,7 +40,8 @@ enum chunk_method { METHOD_RESPONSE, METHOD_SEND, METHOD_REPORT, METHOD_NICKNAME
 
 enum failure_report { FAILURE_REPORT_YES, FAILURE_REPORT_NO, FAILURE_REPORT_PARTIAL };
 
-/* Valid from CHUNK_HEAD until the next call: what the message needs later has to be kept by the caller. */
+/* Valid from CHUNK_HEAD until the next call: what the message needs later has to be kept by the
+ * caller. */
 struct chunk {
 	enum chunk_method method;
 	uint16_t status; /* METHOD_RESPONSE: 3 digits; else 0 */
@@ -101,8 +104,9 @@ _Static_assert(sizeof(struct chunk_in) <= 64, "one per connection");
 
 void chunk_in_init(struct chunk_in *in);
 
-/* Next event in `bytes`; *used says how many octets are done with. However a stream is split, the events carry the same
- * content (body pieces joined). CHUNK_MORE never asks for more than CHUNK_HEAD_MAX octets at once. */
+/* Next event in `bytes`; *used says how many octets are done with. However a stream is split, the
+ * events carry the same content (body pieces joined). CHUNK_MORE never asks for more than
+ * CHUNK_HEAD_MAX octets at once. */
 enum chunk_event chunk_in_feed(
 	struct chunk_in *in, struct span bytes, size_t *used, struct chunk *out);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* chunk_out: writes start lines, headers and end-lines. The body is never here: it is sent from where it lies.
+/* chunk_out: writes start lines, headers and end-lines. The body is never here: it is sent from
+ * where it lies.
  *
  * Spec:    RFC 4975 7.1, 7.2, 7.3, 9; order of headers: context.md 1.1.
- * Threads: pure.  Memory: writes into the caller's buffer; returns the length, or 0 when it would not fit.
+ * Threads: pure. Memory: writes into the caller's buffer; returns the length, or 0 when it would
+ *          not fit.
  */
 #ifndef DATAPLANE_MSRP_CHUNK_OUT_H
 #define DATAPLANE_MSRP_CHUNK_OUT_H
@@ -10,7 +12,8 @@
 #include "dataplane/msrp/chunk_in.h"
 #include "include/span.h"
 
-/* 16 octets beyond the paths' lengths and this always suffice for a head without foreign headers. */
+/* 16 octets beyond the paths' lengths and this always suffice for a head without foreign
+ * headers. */
 #define CHUNK_OUT_HEAD_EXTRA 512
 
 struct chunk_out_send {
@@ -37,8 +40,8 @@ struct chunk_out_report {
 /* A whole REPORT, end-line included. */
 size_t chunk_out_report(char *out, size_t size, const struct chunk_out_report *report);
 
-/* A whole response, end-line included. RFC 4975 7.2: to_path is the leftmost From-Path URI for SEND, all of it otherwise;
- * the caller chooses. comment "" leaves it out. */
+/* A whole response, end-line included. RFC 4975 7.2: to_path is the leftmost From-Path URI for
+ * SEND, all of it otherwise; the caller chooses. comment "" leaves it out. */
 size_t chunk_out_response(char *out, size_t size, struct span tid, unsigned status,
 	const char *comment, struct span to_path, struct span from_path);
 

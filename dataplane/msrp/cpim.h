@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cpim: the header blocks of a message/cpim body.  Spec: RFC 3862; RFC 7701 6; readings in context.md 2.1.
+/* cpim: the header blocks of a message/cpim body. Spec: RFC 3862; RFC 7701 6; readings in
+ * context.md 2.1.
  *
  * Threads: pure.  Memory: spans point into the octets given.
  */
@@ -21,12 +22,14 @@ struct cpim {
 	size_t head_len; /* octets up to and including the blank line after the MIME headers */
 };
 
-/* Parses the start of a body. 0: *out is filled; -EAGAIN: the blank line that ends the MIME headers is not in yet (fewer
- * than CPIM_HEAD_MAX octets); -EBADMSG: malformed or over the limit (answer 400). Bare LF and any case of header
- * names are tolerated. A missing From leaves from.at NULL, a missing To leaves to_count 0. `resume` is where the search
- * goes on (0 at first), so that feeding in small pieces stays linear. */
+/* Parses the start of a body. 0: *out is filled; -EAGAIN: the blank line that ends the MIME headers
+ * is not in yet (fewer than CPIM_HEAD_MAX octets); -EBADMSG: malformed or over the limit (answer
+ * 400). Bare LF and any case of header names are tolerated. A missing From leaves from.at NULL, a
+ * missing To leaves to_count 0. `resume` is where the search goes on (0 at first), so that feeding
+ * in small pieces stays linear. */
 must_check int cpim_parse(struct span bytes, size_t *resume, struct cpim *out);
 
-/* Is `type` (type/subtype) in the list separated by spaces, where "*" and "type/" followed by "*" match? Without case. */
+/* Is `type` (type/subtype) in the list separated by spaces, where "*" and "type/" followed by "*"
+ * match? Without case. */
 bool media_type_in(struct span type, struct span list);
 #endif

@@ -16,8 +16,9 @@ struct msrp_path {
 	unsigned count;    /* 1..PATH_URIS_MAX */
 };
 
-/* URIs separated by single or repeated spaces. Splits only: the URIs themselves are checked by msrp_uri_parse.
- * -EBADMSG: empty, or an octet that no URI has; -ENOBUFS: more than PATH_URIS_MAX. */
+/* URIs separated by single or repeated spaces. Splits only: the URIs themselves are checked by
+ * msrp_uri_parse. -EBADMSG: empty, or an octet that no URI has; -ENOBUFS: more than
+ * PATH_URIS_MAX. */
 must_check int msrp_path_parse(struct span text, struct msrp_path *out);
 
 /* The same result, for who keeps the text only and has trimmed it. */

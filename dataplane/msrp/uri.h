@@ -25,6 +25,7 @@ struct msrp_uri {
 /* The whole text must be one URI. -EBADMSG otherwise. Never reads beyond the span. */
 must_check int msrp_uri_parse(struct span text, struct msrp_uri *out);
 
-/* RFC 4975 6.1; context.md 1.2 says how IP literals, percent-encoding and a missing port compare. */
+/* RFC 4975 6.1; context.md 1.2 says how IP literals, percent-encoding and a missing port
+ * compare. */
 bool msrp_uri_eq(const struct msrp_uri *a, const struct msrp_uri *b);
 #endif

@@ -26,6 +26,17 @@ static struct parts split(struct span uri)
 	return parts;
 }
 
+struct span address_of(struct span value)
+{
+	const char *open = value.len ? memrchr(value.at, '<', value.len) : NULL;
+	struct span uri;
+
+	if (open == NULL)
+		return span_trim(value);
+	uri = span_make(open + 1, (size_t)(value.at + value.len - open - 1));
+	return span_cut(&uri, '>');
+}
+
 bool address_eq(struct span a, struct span b)
 {
 	struct parts x, y;

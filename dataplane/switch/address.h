@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include "include/span.h"
 
+/* The URI of a CPIM From or To value: what stands in its last <>, or all of it. */
+struct span address_of(struct span value);
 bool address_eq(struct span a, struct span b);
 /* list: URIs, each ended by a line feed. */
 bool address_in(struct span uri, struct span list);

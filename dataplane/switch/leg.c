@@ -510,7 +510,7 @@ void leg_tick(struct worker *worker)
 
 	for (i = 0; i < worker->legs.fresh; i++) {
 		leg = pool_at(&worker->legs, i);
-		if (!leg->used || leg->removing || leg->session != NULL || leg->bind_ms == 0 ||
+		if (!leg->used || leg->removing || leg->state == LEG_BOUND || leg->bind_ms == 0 ||
 			leg->cause == LEG_CAUSE_TIMEOUT ||
 			worker->now_ms - leg->unbound_at < leg->bind_ms)
 			continue;

@@ -9,6 +9,7 @@
 #define DASHES     "-------"
 #define HELD_PIECE 64u /* octets put behind held ones to find out whether they matter */
 #define TID_OCTETS 13
+#define TEXTS_KEPT 64u
 
 bool session_id_is_valid(struct span id, uint16_t *home, uint32_t *index)
 {
@@ -187,6 +188,16 @@ static void id_remember(struct worker *worker, struct msrp_session *session, uin
 		memset(session->ids, 0, sizeof(*session->ids));
 	}
 	session->ids->hashes[session->ids->next++ % SESSION_IDS_KEPT] = hash;
+}
+
+/* The room refused it: the same message may be tried again. */
+static void id_forget(struct msrp_session *session, uint64_t hash)
+{
+	unsigned i;
+
+	for (i = 0; session->ids != NULL && i < SESSION_IDS_KEPT; i++)
+		if (session->ids->hashes[i] == hash)
+			session->ids->hashes[i] = 0;
 }
 
 static struct inbound *inbound_new(struct worker *worker, struct msrp_session *session,
@@ -370,8 +381,7 @@ static unsigned check_head(const struct msrp_session *session, const struct cpim
 	if (cpim->from.len == 0)
 		return 403;
 	if (!address_in(cpim->from, conf->identities) &&
-		!(conf->alias.len > 0 && memmem(conf->alias.at, conf->alias.len, cpim->from.at,
-						 cpim->from.len) != NULL))
+		!(conf->alias.len > 0 && address_eq(cpim->from, address_of(conf->alias))))
 		return 403;
 	if (cpim->to_count == 0)
 		return 400;
@@ -520,10 +530,12 @@ enum session_take msrp_session_send(
 		} else if (status == 0 && start != 1) {
 			/* The beginning has not come, or was refused: nothing that could be forwarded in order. */
 			status = 413;
-		} else if (status == 0 && session->inbound_count >= worker->shared->open_messages) {
-			status = 413;
 		}
-		if (status == 0 || status == 413) {
+		/* One too many leaves no record: what follows of it does not begin with 1, and is refused for that. */
+		if (session->inbound_count >= worker->shared->open_messages && status == 0)
+			status = 413;
+		else if (status == 0 || (status == 413 && session->inbound_count <
+								  worker->shared->open_messages)) {
 			in = inbound_new(worker, session, chunk, hash);
 			if (in == NULL)
 				status = 413;
@@ -575,7 +587,8 @@ static void collect_head(struct worker *worker, struct msrp_session *session, st
 			status = 400;
 			goto out;
 		}
-		in->head = pool_get(&worker->texts);
+		/* Some are kept for long paths, so that answers do not depend on who collects heads. */
+		in->head = worker->texts.free_count > TEXTS_KEPT ? pool_get(&worker->texts) : NULL;
 		if (in->head == NULL) {
 			status = 413;
 			goto out;
@@ -592,13 +605,11 @@ static void collect_head(struct worker *worker, struct msrp_session *session, st
 	if (result != 0) {
 		status = 400;
 	} else {
-		size_t extra =
-			in->head_len - cpim.head_len; /* body octets that went into the block */
+		/* What of these octets is body is read where it lies: no payload holds as much as the block. */
+		size_t used = cpim.head_len - (in->head_len - n);
 
 		status = begin(worker, session, in, &cpim, (const uint8_t *)in->head->octets,
-			(const uint8_t *)in->head->octets + cpim.head_len, extra, NULL);
-		if (status == 0 && !stream(worker, session, in, octets + n, len - n, buffer))
-			status = 413;
+			octets + used, len - used, buffer);
 		pool_put(&worker->texts, in->head);
 		in->head = NULL;
 	}
@@ -630,6 +641,10 @@ void msrp_session_body(struct worker *worker, struct msrp_session *session, stru
 	if (limit > 0 && in->edge > limit) {
 		refuse(worker, session, in,
 			413); /* while the chunk is still arriving: RFC 4975 10.5 */
+		return;
+	}
+	if (in->total != BYTE_RANGE_UNKNOWN && in->edge > in->total) {
+		refuse(worker, session, in, 400);
 		return;
 	}
 	if (in->state == INBOUND_HEAD)
@@ -749,6 +764,8 @@ void msrp_session_end(struct worker *worker, struct msrp_session *session, char 
 			}
 		}
 		worker->counters.messages_whole++;
+		/* From here on, not from the verdict: the next request may be the same message again. */
+		id_remember(worker, session, in->id_hash);
 		give_end(worker, session, in, PAYLOAD_WHOLE, tx);
 		return;
 	}
@@ -798,8 +815,9 @@ void msrp_session_verdict(struct worker *worker, struct payload *payload)
 	}
 	if (in->state != INBOUND_ENDED || !(flags & (PAYLOAD_WHOLE | PAYLOAD_ABORTED)))
 		return;
+	if (flags & PAYLOAD_WHOLE && status != 200 && in->session != NULL)
+		id_forget(in->session, in->id_hash);
 	if (flags & PAYLOAD_WHOLE && status == 200 && in->session != NULL) {
-		id_remember(worker, in->session, in->id_hash);
 		if (in->counted)
 			return; /* msrp_session_report_ready */
 		if (in->success_report)
@@ -937,6 +955,8 @@ void msrp_session_control(struct worker *worker, struct leg_control *control)
 			msrp_session_unbind(worker, session, control->cause);
 			if (conn->sessions == NULL)
 				connection_close_when_sent(worker, conn);
+			else if (conn->waiting)
+				connection_resume(worker, conn); /* others share it */
 		} else if (control->member) {
 			msrp_session_join(worker, session, control->joined);
 			if (conn->waiting)

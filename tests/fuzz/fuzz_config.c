@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fuzz_config: any octets as a configuration file. Refused means at least one line of error; accepted means that its
- * dump is accepted too, and dumps to the same. */
+/* fuzz_config: any octets as a configuration file. Refused means at least one line of error;
+ * accepted means that its dump is accepted too, and dumps to the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* libplenum against a switch that has been taken over: its welcome, the indexes of both rings and every event that it
- * writes, while the controller polls, submits and reads the texts that events refer to. The switch is a thread here,
- * on a Unix socket of its own. Nothing may be touched outside of the mapping or of a record, no descriptor may be left
- * over, and what is refused is refused with one of the results that controller.h names.
+/* libplenum against a switch that has been taken over: its welcome, the indexes of both rings and
+ * every event that it writes, while the controller polls, submits and reads the texts that events
+ * refer to. The switch is a thread here, on a Unix socket of its own. Nothing may be touched
+ * outside of the mapping or of a record, no descriptor may be left over, and what is refused is
+ * refused with one of the results that controller.h names.
  *
- * Input: the first octet says whether the welcome is true. If not, the rest is laid over it; else the rest is steps. */
+ * Input: the first octet says whether the welcome is true. If not, the rest is laid over it; else
+ *        the rest is steps. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>

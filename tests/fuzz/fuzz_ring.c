@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A ring whose peer writes what it likes into the shared memory, between any two of our calls: at the consumer's end,
- * at the producer's, or at both. Nothing outside of the ring may be touched (the shared part ends where the heap block
- * ends, so that ASan sees it), a length that is handed out fits a record, and a broken ring stays broken.
+/* A ring whose peer writes what it likes into the shared memory, between any two of our calls: at
+ * the consumer's end, at the producer's, or at both. Nothing outside of the ring may be touched
+ * (the shared part ends where the heap block ends, so that ASan sees it), a length that is handed
+ * out fits a record, and a broken ring stays broken.
  *
  * Input: octets that say what happens next; see step. */
 #include <assert.h>
@@ -72,7 +73,8 @@ static void room(struct ring *ring)
 	produce(ring, octets, 0);
 }
 
-/* What a peer can write: the marks and indexes near to where they belong or anywhere, a length, any octet. */
+/* What a peer can write: the marks and indexes near to where they belong or anywhere, a length, any
+ * octet. */
 static void spoil(struct input *in, struct ring_shared *shared, uint64_t near)
 {
 	uint32_t length;
@@ -134,7 +136,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(shared->data, 0, SIZE);
 	ring_format(shared);
 	must_hold(ring_open(&writer, shared, SIZE) == 0 && ring_open(&reader, shared, SIZE) == 0);
-	/* Old enough for the indexes to lie anywhere, also just before they pass the end of 32 or 64 bits. */
+	/* Old enough for the indexes to lie anywhere, also just before they pass the end of 32 or
+	 * 64 bits. */
 	if (take(&in, 1) % 2 == 1) {
 		uint64_t start = take(&in, 8) & ~7ull;
 

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -35,18 +36,19 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static uint16_t free_port(void)
+/* The switch takes a free port and says which in its log, before it says that it is ready. */
+static uint16_t announced_port(const char *log)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	static const char sentence[] = "MSRP is received at port ";
+	char line[400], *at = NULL;
+	FILE *file = fopen(log, "r");
 
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 ||
-		getsockname(fd, (struct sockaddr *)&at, &len) < 0)
-		fail("no free port: %s", strerror(errno));
-	close(fd);
-	return ntohs(at.sin_port);
+	while (file != NULL && at == NULL && fgets(line, sizeof(line), file) != NULL)
+		at = strstr(line, sentence);
+	if (at == NULL)
+		fail("the switch does not say its port in %s", log);
+	fclose(file);
+	return (uint16_t)strtoul(at + sizeof(sentence) - 1, NULL, 10);
 }
 
 void rig_attach(struct switch_rig *rig)
@@ -65,6 +67,12 @@ void rig_attach(struct switch_rig *rig)
 
 void rig_start(struct switch_rig *rig, unsigned workers, const char *yaml)
 {
+	rig_start_with(rig, workers, "", yaml);
+}
+
+void rig_start_with(
+	struct switch_rig *rig, unsigned workers, const char *msrp_yaml, const char *switch_yaml)
+{
 	const char *program = getenv("PLENUM_SWITCH");
 	char config[128], line[64] = "", log[128];
 	int out[2];
@@ -77,15 +85,14 @@ void rig_start(struct switch_rig *rig, unsigned workers, const char *yaml)
 	snprintf(rig->directory, sizeof(rig->directory), "/tmp/plenum-rig-XXXXXX");
 	if (mkdtemp(rig->directory) == NULL)
 		fail("mkdtemp: %s", strerror(errno));
-	rig->port = free_port();
 	snprintf(config, sizeof(config), "%s/plenum.yaml", rig->directory);
 	snprintf(log, sizeof(log), "%s/log", rig->directory);
 	file = fopen(config, "w");
 	if (file == NULL)
 		fail("%s: %s", config, strerror(errno));
 	fprintf(file,
-		"msrp:\n  listen: [\"tcp:127.0.0.1:%u\"]\nswitch:\n  socket: switch.sock\n  workers: %u\n%s",
-		rig->port, workers, yaml);
+		"msrp:\n  listen: [\"tcp:127.0.0.1:0\"]\n%sswitch:\n  socket: switch.sock\n  workers: %u\n%s",
+		msrp_yaml, workers, switch_yaml);
 	fclose(file);
 	if (pipe(out) < 0)
 		fail("pipe: %s", strerror(errno));
@@ -93,6 +100,8 @@ void rig_start(struct switch_rig *rig, unsigned workers, const char *yaml)
 	if (rig->pid == 0) {
 		int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
+		/* A test that fails does not leave its switch behind. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		dup2(out[1], 1);
 		dup2(fd, 2);
 		close(out[0]);
@@ -117,7 +126,46 @@ void rig_start(struct switch_rig *rig, unsigned workers, const char *yaml)
 			fail("no log");
 		fail("the switch is not ready");
 	}
+	rig->port = announced_port(log);
 	rig_attach(rig);
+}
+
+/* The line of the log that begins with this word. */
+static void log_line_read(struct switch_rig *rig, const char *word, char *out, size_t size)
+{
+	char path[128], line[4096], *at = NULL;
+	FILE *log;
+
+	snprintf(path, sizeof(path), "%s/log", rig->directory);
+	log = fopen(path, "r");
+	while (log != NULL && at == NULL && fgets(line, sizeof(line), log) != NULL) {
+		at = strstr(line, word);
+		if (at != NULL)
+			snprintf(out, size, "%s", at + strlen(word));
+	}
+	if (at == NULL)
+		fail("the switch does not say \"%s\" at its end", word);
+	fclose(log);
+}
+
+static uint64_t number_of(const char *line, const char *name)
+{
+	char text[100];
+	const char *at;
+
+	snprintf(text, sizeof(text), " %s=", name);
+	at = strstr(line, text);
+	return at != NULL ? strtoull(at + strlen(text), NULL, 10) : 0;
+}
+
+uint64_t rig_counter(const struct switch_rig *rig, const char *name)
+{
+	return number_of(rig->counted, name);
+}
+
+uint64_t rig_pool(const struct switch_rig *rig, const char *name)
+{
+	return number_of(rig->held, name);
 }
 
 void rig_stop(struct switch_rig *rig)
@@ -141,6 +189,8 @@ void rig_stop(struct switch_rig *rig)
 	if (system(command) == 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		fail("the switch ended with status %#x; its log is in %s", (unsigned)status,
 			rig->directory);
+	log_line_read(rig, "switch: counted", rig->counted, sizeof(rig->counted));
+	log_line_read(rig, "switch: held", rig->held, sizeof(rig->held));
 	snprintf(command, sizeof(command), "rm -r %s", rig->directory);
 	if (system(command) != 0)
 		fail("cannot remove %s", rig->directory);
@@ -188,21 +238,23 @@ static bool find(struct switch_rig *rig, int type, const struct object_id *objec
 	return false;
 }
 
-static void await(struct switch_rig *rig, int type, const struct object_id *object, uint64_t cookie)
+static bool await(struct switch_rig *rig, int type, const struct object_id *object, uint64_t cookie,
+	int wait_ms)
 {
-	uint64_t until = now_ms() + RIG_WAIT_MS;
+	uint64_t until = now_ms() + (uint64_t)wait_ms;
 
 	while (!find(rig, type, object, cookie)) {
 		if (controller_poll(rig->controller, 256, seen, rig) > 0)
 			continue;
 		if (now_ms() > until)
-			fail("no event %s came", switch_event_name((unsigned)type));
+			return false;
 		if (controller_may_sleep(rig->controller)) {
 			struct pollfd fd = { controller_fd(rig->controller), POLLIN, 0 };
 
-			poll(&fd, 1, 100);
+			poll(&fd, 1, wait_ms < 100 ? wait_ms : 100);
 		}
 	}
+	return true;
 }
 
 int rig_command(struct switch_rig *rig, unsigned worker, struct switch_cmd *cmd,
@@ -218,13 +270,21 @@ int rig_command(struct switch_rig *rig, unsigned worker, struct switch_cmd *cmd,
 	if (result != 0)
 		fail("submit: %s", strerror(-result));
 	controller_flush(rig->controller);
-	await(rig, EVENT_ANSWER, NULL, cmd->cookie);
+	if (!await(rig, EVENT_ANSWER, NULL, cmd->cookie, RIG_WAIT_MS))
+		fail("%s was not answered", switch_command_name(cmd->type));
 	return rig->event.result;
 }
 
 void rig_event(struct switch_rig *rig, enum switch_event_type type, const struct object_id *object)
 {
-	await(rig, type, object, 0);
+	if (!await(rig, type, object, 0, RIG_WAIT_MS))
+		fail("no event %s came", switch_event_name((unsigned)type));
+}
+
+bool rig_event_within(struct switch_rig *rig, enum switch_event_type type,
+	const struct object_id *object, int wait_ms)
+{
+	return await(rig, type, object, 0, wait_ms);
 }
 
 static struct text_ref put(struct text_builder *text, const char *s)
@@ -236,47 +296,109 @@ static struct text_ref put(struct text_builder *text, const char *s)
 	return ref;
 }
 
-struct object_id rig_room(struct switch_rig *rig, unsigned worker, uint32_t flags)
+static struct text_ref put_if(struct text_builder *text, const char *s)
+{
+	return s != NULL ? put(text, s) : (struct text_ref){ 0, 0 };
+}
+
+static int room_command(struct switch_rig *rig, unsigned worker, struct switch_cmd *cmd,
+	const struct rig_room_settings *settings)
 {
 	struct text_builder text = { 0 };
+
+	cmd->u.room.flags = settings->flags;
+	cmd->u.room.max_message = settings->max_message;
+	cmd->u.room.uris = put(&text, settings->uris != NULL ? settings->uris : RIG_ROOM_URI "\n");
+	cmd->u.room.wrapped = put(&text, settings->wrapped != NULL ? settings->wrapped : "*");
+	return rig_command(rig, worker, cmd, &text);
+}
+
+struct object_id rig_room_open(struct switch_rig *rig, const struct rig_room_settings *settings)
+{
 	struct switch_cmd cmd = { .type = CMD_ROOM_OPEN };
 
-	cmd.u.room.flags = flags;
-	cmd.u.room.uris = put(&text, RIG_ROOM_URI "\n");
-	cmd.u.room.wrapped = put(&text, "*");
-	if (rig_command(rig, worker, &cmd, &text) != 0)
+	memcpy(cmd.tag.octets, "the room", 8);
+	if (room_command(rig, settings->worker, &cmd, settings) != 0)
 		fail("room: %s", result_text(rig->event.result));
 	return rig->event.object;
 }
 
-struct rig_leg rig_leg(struct switch_rig *rig, const struct object_id *room, const char *name,
-	unsigned participant, bool member)
+int rig_room_set(struct switch_rig *rig, const struct object_id *room,
+	const struct rig_room_settings *settings)
+{
+	struct switch_cmd cmd = { .type = CMD_ROOM_SET, .object = *room };
+
+	return room_command(rig, room->worker, &cmd, settings);
+}
+
+struct object_id rig_room(struct switch_rig *rig, unsigned worker, uint32_t flags)
+{
+	return rig_room_open(rig, &(struct rig_room_settings){ .worker = worker, .flags = flags });
+}
+
+struct rig_leg rig_leg_add(struct switch_rig *rig, const struct object_id *room, const char *name,
+	const struct rig_leg_settings *settings)
 {
 	struct text_builder text = { 0 };
 	struct switch_cmd cmd = { .type = CMD_LEG_ADD, .object = *room };
 	struct rig_leg leg;
 	struct span uri;
-	char line[100];
 
 	snprintf(leg.address, sizeof(leg.address), "sip:%s@example.com", name);
-	snprintf(leg.path, sizeof(leg.path), "msrp://127.0.0.1:9/%s;tcp", name);
+	if (settings->path != NULL)
+		snprintf(leg.path, sizeof(leg.path), "%s", settings->path);
+	else
+		snprintf(leg.path, sizeof(leg.path), "msrp://127.0.0.1:9/%s;tcp", name);
 	memcpy(cmd.tag.octets, name, strnlen(name, sizeof(cmd.tag.octets)));
-	cmd.u.leg.setup = LEG_PASSIVE;
+	cmd.u.leg.setup = settings->setup;
+	cmd.u.leg.bind_ms = settings->bind_ms;
 	cmd.u.leg.path = put(&text, leg.path);
 	if (rig_command(rig, room->worker, &cmd, &text) != 0)
 		fail("leg: %s", result_text(rig->event.result));
 	leg.id = rig->event.object;
 	uri = text_get(rig->event.u.leg.uri, rig->text, rig->event.text_len);
 	snprintf(leg.uri, sizeof(leg.uri), "%.*s", SPAN_ARG(uri));
-	if (!member)
-		return leg;
-	text.len = 0;
-	cmd = (struct switch_cmd){ .type = CMD_MEMBER_ADD, .object = leg.id };
-	cmd.u.member.flags = MEMBER_PRIVATE;
-	cmd.u.member.participant = participant;
-	snprintf(line, sizeof(line), "%s\n", leg.address);
-	cmd.u.member.identities = put(&text, line);
-	if (rig_command(rig, room->worker, &cmd, &text) != 0)
+	return leg;
+}
+
+int rig_leg_update(
+	struct switch_rig *rig, const struct rig_leg *leg, const struct rig_leg_settings *settings)
+{
+	struct text_builder text = { 0 };
+	struct switch_cmd cmd = { .type = CMD_LEG_UPDATE, .object = leg->id };
+
+	cmd.u.leg.setup = settings->setup;
+	cmd.u.leg.bind_ms = settings->bind_ms;
+	cmd.u.leg.rebind = settings->rebind;
+	cmd.u.leg.path = put_if(&text, settings->path);
+	return rig_command(rig, leg->id.worker, &cmd, &text);
+}
+
+int rig_member(struct switch_rig *rig, enum switch_command type, const struct rig_leg *leg,
+	const struct rig_member_settings *settings)
+{
+	struct text_builder text = { 0 };
+	struct switch_cmd cmd = { .type = (uint16_t)type, .object = leg->id };
+	char own[100];
+
+	snprintf(own, sizeof(own), "%s\n", leg->address);
+	cmd.u.member.flags = settings->flags;
+	cmd.u.member.participant = settings->participant;
+	cmd.u.member.identities =
+		put(&text, settings->identities != NULL ? settings->identities : own);
+	cmd.u.member.alias = put_if(&text, settings->alias);
+	cmd.u.member.wrapped = put_if(&text, settings->wrapped);
+	return rig_command(rig, leg->id.worker, &cmd, &text);
+}
+
+struct rig_leg rig_leg(struct switch_rig *rig, const struct object_id *room, const char *name,
+	unsigned participant, bool member)
+{
+	struct rig_leg leg = rig_leg_add(rig, room, name, &(struct rig_leg_settings){ 0 });
+
+	if (member && rig_member(rig, CMD_MEMBER_ADD, &leg,
+			      &(struct rig_member_settings){
+				      .flags = MEMBER_PRIVATE, .participant = participant }) != 0)
 		fail("member: %s", result_text(rig->event.result));
 	return leg;
 }
@@ -301,6 +423,42 @@ void peer_connect(struct msrp_peer *peer, uint16_t port)
 	peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (peer->fd < 0 || connect(peer->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
 		fail("connect: %s", strerror(errno));
+}
+
+int peer_listen(uint16_t *port, int backlog)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(at);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 || listen(fd, backlog) < 0 ||
+		getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		fail("listen: %s", strerror(errno));
+	*port = ntohs(at.sin_port);
+	return fd;
+}
+
+void peer_accept(struct msrp_peer *peer, int listener)
+{
+	struct pollfd fd = { listener, POLLIN, 0 };
+
+	memset(peer, 0, sizeof(*peer));
+	chunk_in_init(&peer->in);
+	if (poll(&fd, 1, RIG_WAIT_MS) <= 0)
+		fail("the switch does not connect");
+	peer->fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	if (peer->fd < 0)
+		fail("accept: %s", strerror(errno));
+}
+
+bool peer_ends(struct msrp_peer *peer, int wait_ms)
+{
+	uint64_t until = now_ms() + (uint64_t)wait_ms, now;
+
+	while (!peer->closed && (now = now_ms()) < until)
+		peer_take(peer, (int)(until - now));
+	return peer->closed;
 }
 
 void peer_close(struct msrp_peer *peer)

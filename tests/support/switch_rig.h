@@ -28,12 +28,21 @@ struct switch_rig {
 		char text[600];
 	} * kept;
 	unsigned kept_count, kept_room;
+	/* after rig_stop: what the switch said about its life */
+	char counted[4096], held[1024];
 };
 
 /* Starts a switch with so many workers; yaml: further lines of the section `switch:` or more sections, may be "". */
 void rig_start(struct switch_rig *rig, unsigned workers, const char *yaml);
+/* The same with further lines of the section `msrp:`, each with its two blanks and line feed. */
+void rig_start_with(
+	struct switch_rig *rig, unsigned workers, const char *msrp_yaml, const char *switch_yaml);
 /* SIGTERM; it must end with status 0, and nothing may have been written to its log at level error. */
 void rig_stop(struct switch_rig *rig);
+/* After rig_stop: a counter of dataplane/counters.def, summed over workers; how many objects of a pool ("messages",
+ * "payloads_384") were held at the end. */
+uint64_t rig_counter(const struct switch_rig *rig, const char *name);
+uint64_t rig_pool(const struct switch_rig *rig, const char *name);
 /* Attaches anew under the same name (after a kill of the controller, or as a fence). */
 void rig_attach(struct switch_rig *rig);
 
@@ -43,7 +52,22 @@ int rig_command(struct switch_rig *rig, unsigned worker, struct switch_cmd *cmd,
 /* Waits for an event of this type about this object (NULL: any); it is then in rig->event. */
 void rig_event(struct switch_rig *rig, enum switch_event_type type, const struct object_id *object);
 
+/* Waits at most wait_ms; false: none came. */
+bool rig_event_within(struct switch_rig *rig, enum switch_event_type type,
+	const struct object_id *object, int wait_ms);
+
 struct object_id rig_room(struct switch_rig *rig, unsigned worker, uint32_t flags);
+/* The settings that rig_room does not have; absent ones as there. CMD_ROOM_OPEN, or CMD_ROOM_SET of `room`. */
+struct rig_room_settings {
+	unsigned worker;
+	uint32_t flags;
+	uint64_t max_message;
+	const char *uris;    /* each ended by a line feed */
+	const char *wrapped; /* "*" */
+};
+struct object_id rig_room_open(struct switch_rig *rig, const struct rig_room_settings *settings);
+int rig_room_set(struct switch_rig *rig, const struct object_id *room,
+	const struct rig_room_settings *settings);
 struct rig_leg {
 	struct object_id id;
 	char uri[300];    /* ours: the switch's */
@@ -53,6 +77,22 @@ struct rig_leg {
 /* A passive leg of the room, and (member) its membership. name: "alice". */
 struct rig_leg rig_leg(struct switch_rig *rig, const struct object_id *room, const char *name,
 	unsigned participant, bool member);
+struct rig_leg_settings {
+	uint32_t setup, bind_ms, rebind;
+	const char *path; /* absent: as rig_leg makes it; in rig_leg_update: it stays */
+};
+struct rig_leg rig_leg_add(struct switch_rig *rig, const struct object_id *room, const char *name,
+	const struct rig_leg_settings *settings);
+int rig_leg_update(
+	struct switch_rig *rig, const struct rig_leg *leg, const struct rig_leg_settings *settings);
+struct rig_member_settings {
+	uint32_t flags, participant;
+	const char *identities; /* absent: the leg's address; each ended by a line feed */
+	const char *alias, *wrapped;
+};
+/* CMD_MEMBER_ADD, CMD_MEMBER_ALIAS or CMD_MEMBER_MUTE. Returns the answer's result. */
+int rig_member(struct switch_rig *rig, enum switch_command type, const struct rig_leg *leg,
+	const struct rig_member_settings *settings);
 int rig_leg_command(struct switch_rig *rig, enum switch_command type, const struct rig_leg *leg);
 
 /* A peer's connection. */
@@ -69,6 +109,9 @@ struct msrp_peer {
 	bool closed; /* by the switch */
 };
 void peer_connect(struct msrp_peer *peer, uint16_t port);
+/* For a leg that connects: listens on loopback at a free port, and takes a connection (fails after RIG_WAIT_MS). */
+int peer_listen(uint16_t *port, int backlog);
+void peer_accept(struct msrp_peer *peer, int listener);
 void peer_close(struct msrp_peer *peer);
 /* Writes all of it; the peer's own receiving is not served meanwhile. */
 void peer_write(struct msrp_peer *peer, const void *octets, size_t len);
@@ -78,6 +121,9 @@ void peer_print(struct msrp_peer *peer, const char *format, ...)
 bool peer_take(struct msrp_peer *peer, int wait_ms);
 /* One turn without waiting: what is there. */
 bool peer_poll(struct msrp_peer *peer);
+
+/* Drops what comes until the switch closes. False: it did not within wait_ms. */
+bool peer_ends(struct msrp_peer *peer, int wait_ms);
 
 /* Connects and binds by a bodiless SEND; takes its 200. */
 void peer_bind(struct msrp_peer *peer, uint16_t port, const struct rig_leg *leg);

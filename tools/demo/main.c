@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* plenum-demo: three people in a conference, over real SIP and MSRP on loopback.
  *
- * Starts plenum-switch and plenum-focus from the build tree that this program lies in, on free ports and with a
- * configuration of its own in a temporary directory, then three plenum-im processes that are steered through pipes.
- * Prints what happens as it happens, the counts, and which checks held. Exit status: 0 when all did, 1 otherwise,
- * 2 for a wrong command line. Everything it started is stopped again, by process id.
+ * Starts plenum-switch and plenum-focus from the build tree that this program lies in, on free
+ * ports and with a configuration of its own in a temporary directory, then three plenum-im
+ * processes that are steered through pipes. Prints what happens as it happens, the counts, and
+ * which checks held. Exit status: 0 when all did, 1 otherwise, 2 for a wrong command line.
+ * Everything it started is stopped again, by process id.
  *
- * Times are of the monotonic clock, which all processes of a machine share. A message's time runs from the moment its
- * command is given to the client until the last receiver has told that it has the whole of it.
+ * Times are of the monotonic clock, which all processes of a machine share. A message's time runs
+ * from the moment its command is given to the client until the last receiver has told that it has
+ * the whole of it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -84,7 +86,8 @@ static double now(void)
 
 /* ---- what a person reads ---- */
 
-/* What is told within one step is printed in the order of its times: the processes' events come through several pipes. */
+/* What is told within one step is printed in the order of its times: the processes' events come
+ * through several pipes. */
 static struct {
 	double at;
 	char text[160];
@@ -300,7 +303,8 @@ static double when(const char *line)
 	return *t != '\0' ? strtod(t, NULL) : now();
 }
 
-/* The next event of this kind, which is then consumed; the line lives until the end. NULL: it did not come. */
+/* The next event of this kind, which is then consumed; the line lives until the end. NULL: it did
+ * not come. */
 static const char *expect(unsigned who, const char *word)
 {
 	static const char *const bad[] = { "error", "refused", "register-failed", "send-failed",
@@ -488,7 +492,8 @@ static bool conference_begin(void)
 	return true;
 }
 
-/* One message from one to the two others. `said` is what they must show; NULL: what the sender's hash says. */
+/* One message from one to the two others. `said` is what they must show; NULL: what the sender's
+ * hash says. */
 static bool message_follow(unsigned from, double begun, const char *said)
 {
 	const char *sent = NULL, *line;
@@ -616,7 +621,8 @@ static bool run(void)
 	return people_register() && conference_begin() && people_talk() && people_leave();
 }
 
-/* In the reverse order of their start; the daemons are asked, and only killed when they do not listen. */
+/* In the reverse order of their start; the daemons are asked, and only killed when they do not
+ * listen. */
 static void stop_all(void)
 {
 	for (int who = CHILD_COUNT - 1; who >= 0; who--) {

@@ -147,7 +147,8 @@ static void on_timer(void *arg)
 		tell(c, &event);
 		return;
 	}
-	/* In turn: the sessions' BYEs answered, unregistered, nua shut down, last octets written. */
+	/* In turn: the sessions' BYEs answered, unregistered, nua shut down, last octets
+	 *          written. */
 	if (loop_now_ms() < c->close_due_ms) {
 		if (c->account.sessions != NULL || c->registered) {
 			loop_timer_start(c->loop, &c->timer, 10);
@@ -172,8 +173,8 @@ static void on_timer(void *arg)
 	}
 }
 
-/* A port that is free for UDP and TCP at this moment; who takes it in between makes nua_create fail, and we try
- * another. */
+/* A port that is free for UDP and TCP at this moment; who takes it in between makes nua_create
+ * fail, and we try another. */
 static uint16_t free_port(const char *host)
 {
 	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM }, *found;

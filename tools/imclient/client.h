@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* client: an IM client: one account, its registration, its sessions. What a front (line, later a terminal) stands on.
+/* client: an IM client: one account, its registration, its sessions. What a front (line, later a
+ * terminal) stands on.
  *
  * Place:    line -> client -> im_session -> msrp_endpoint; Sofia's nua below client and im_session only.
  * Spec:     RFC 3261, RFC 4579, RFC 5366, RFC 4975; context.md 3.
  * Threads:  one, that of the Sofia root. Nothing blocks.
- * Why nua:  a client wants what nua does by itself: refreshed registrations, digest authentication, session timers,
- *           2xx and ACK repeats, CANCEL against a racing 200, SUBSCRIBE and REFER usages of a dialog. Its own SDP engine is
- *           switched off (NUTAG_MEDIA_ENABLE(0)): bodies, answers and provisional responses are ours. The focus, which
- *           must rebuild dialogs, stands on nta instead.
- * Memory:   everything in an event is borrowed for the call. Strings that came from a peer are as they came: who shows
- *           them cleans them (text_clean).
+ * Why nua:  a client wants what nua does by itself: refreshed registrations, digest authentication,
+ *           session timers, 2xx and ACK repeats, CANCEL against a racing 200, SUBSCRIBE and REFER
+ *           usages of a dialog. Its own SDP engine is switched off (NUTAG_MEDIA_ENABLE(0)): bodies,
+ *           answers and provisional responses are ours. The focus, which must rebuild dialogs,
+ *           stands on nta instead.
+ * Memory:   everything in an event is borrowed for the call. Strings that came from a peer are as
+ *           they came: who shows them cleans them (text_clean).
  */
 #ifndef TOOLS_IMCLIENT_CLIENT_H
 #define TOOLS_IMCLIENT_CLIENT_H
@@ -112,8 +114,10 @@ void client_free(struct client *client); /* after CLOSED */
 void client_register(struct client *client);
 void client_unregister(struct client *client);
 
-/* One address: an ordinary INVITE, to a person, a group or the factory. Several, or as_conference: an INVITE to the factory
- * with them as resource list. Returns the session's number; negative: -EINVAL a URI is none, -ENOBUFS. */
+/* One address: an ordinary INVITE, to a person, a group or the factory. Several, or as_conference:
+ *              an INVITE to the factory
+ * with them as resource list. Returns the session's number; negative: -EINVAL a URI is none,
+ * -ENOBUFS. */
 must_check int client_invite(struct client *client, const char *const *uris, unsigned count,
 	bool as_conference, const char *subject);
 /* session 0: the newest that fits. -ENOENT: there is none; -EPROTO: not in a state for it. */

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A URI between angle brackets, or a header value: no controls, and no bracket that would end it. */
+/* A URI between angle brackets, or a header value: no controls, and no bracket that would end
+ * it. */
 static bool is_plain(const char *text)
 {
 	for (; *text != '\0'; text++)

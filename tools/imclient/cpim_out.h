@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* cpim_out: writes what a client puts in front of and into its messages.
  *
- * Spec:    RFC 3862 (message/cpim), RFC 3994 (is-composing), RFC 4826 and RFC 5364 (resource lists).
- * Threads: pure.  Memory: malloc; the caller frees. NULL: no memory, or a value that would break out of its line.
+ * Spec:    RFC 3862 (message/cpim), RFC 3994 (is-composing), RFC 4826 and RFC 5364 (resource
+ *          lists).
+ * Threads: pure. Memory: malloc; the caller frees. NULL: no memory, or a value that would break out
+ *          of its line.
  */
 #ifndef TOOLS_IMCLIENT_CPIM_OUT_H
 #define TOOLS_IMCLIENT_CPIM_OUT_H

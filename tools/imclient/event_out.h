@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* event_out: one event, one line.
  *
- *   text    established session=1 peer=sip:conference-factory@example.com room=sip:im-x@example.com focus=yes
- *   JSON    {"event":"established","session":1,"peer":"sip:conference-factory@example.com", ...}
- *   people  bob: hello
+ *   text established session=1 peer=sip:conference-factory@example.com room=sip:im-x@example.com
+ *   focus=yes JSON {"event":"established","session":1,"peer":"sip:conference-factory@example.com",
+ *   ...} people bob: hello
  *
- * Keys and words are stable: scripts read them. A key that says nothing is left out. Values from peers are cleaned
- * (text_clean), so a line is always one line and never steers a terminal.
+ * Keys and words are stable: scripts read them. A key that says nothing is left out. Values from
+ * peers are cleaned (text_clean), so a line is always one line and never steers a terminal.
  */
 #ifndef TOOLS_IMCLIENT_EVENT_OUT_H
 #define TOOLS_IMCLIENT_EVENT_OUT_H

@@ -661,7 +661,8 @@ void im_session_invited(struct im_account *account, nua_handle_t *nh, sip_t cons
 	s->nh = nh;
 	s->state = CLIENT_STATE_INVITED;
 	contact_take(s, sip);
-	/* The inviter as the network vouches for it; a focus puts itself into From (context.md 3.4). */
+	/* The inviter as the network vouches for it; a focus puts itself into From (context.md
+	 * 3.4). */
 	if (sip->sip_from != NULL)
 		s->peer = url_text(account->home, sip->sip_from->a_url);
 	result = remote_take(s, sip, &why);
@@ -728,7 +729,8 @@ int im_session_leave(struct im_session *s)
 	case CLIENT_STATE_INVITING: nua_cancel(s->nh, TAG_END()); return 0;
 	case CLIENT_STATE_ESTABLISHED:
 	case CLIENT_STATE_BOUND:
-		/* MSRP stays until the BYE is answered: a connection that goes first looks like a failure. */
+		/* MSRP stays until the BYE is answered: a connection that goes first looks like a
+		 * failure. */
 		s->state = CLIENT_STATE_LEAVING;
 		nua_bye(s->nh, TAG_END());
 		return 0;
@@ -751,7 +753,8 @@ static void on_invite_answer(struct im_session *s, int status, char const *phras
 		return;
 	}
 	if (status >= 300) {
-		/* A re-INVITE of nua's own (session refresh) that fails ends through the state event. */
+		/* A re-INVITE of nua's own (session refresh) that fails ends through the state
+		 * event. */
 		if (s->state == CLIENT_STATE_INVITING)
 			tell_end(s, CLIENT_REFUSED, (unsigned)status, phrase, warning_of(sip));
 		return;
@@ -783,7 +786,8 @@ static void on_reinvite(struct im_session *s, sip_t const *sip)
 		same = s->has_remote && strcmp(media.path, s->remote.path) == 0;
 		sdp_media_fini(&media);
 	}
-	/* A new path would move the session to another connection; this client keeps the one it has. */
+	/* A new path would move the session to another connection; this client keeps the one it
+	 * has. */
 	if (!same || s->local_sdp == NULL) {
 		nua_respond(s->nh, SIP_488_NOT_ACCEPTABLE, TAG_END());
 		return;

@@ -4,8 +4,8 @@
  * Place:   client -> im_session -> nua and msrp_endpoint. Only client.c and im_session.c include this.
  * Spec:    context.md 3.3, 3.10, 5; RFC 4975 8 (SDP), RFC 3862 (CPIM).
  * Threads: one.
- * Life:    from im_session_invite or im_session_invited until nua says the call is terminated; then ENDED (or REFUSED,
- *          CANCELLED) has been told and the session frees itself.
+ * Life:    from im_session_invite or im_session_invited until nua says the call is terminated; then
+ *          ENDED (or REFUSED, CANCELLED) has been told and the session frees itself.
  */
 #ifndef TOOLS_IMCLIENT_IM_SESSION_H
 #define TOOLS_IMCLIENT_IM_SESSION_H

@@ -2,10 +2,10 @@
 /* line: the line mode of plenum-im: commands in, events out, one a line.
  *
  * Place:   main -> line -> client. For scripts on pipes, and for people at a terminal until there is a better front.
- * Order:   commands are done in order. say, send and their like wait while an INVITE of ours is still open, `wait`
- *          until its event came; what is read ahead is at most 64 KiB.
- * End:     quit leaves at once. The end of the input leaves when every INVITE was answered and every message of ours
- *          has its outcome (at most 60 s).
+ * Order:   commands are done in order. say, send and their like wait while an INVITE of ours is
+ *          still open, `wait` until its event came; what is read ahead is at most 64 KiB.
+ * End:     quit leaves at once. The end of the input leaves when every INVITE was answered and
+ *          every message of ours has its outcome (at most 60 s).
  */
 #ifndef TOOLS_IMCLIENT_LINE_H
 #define TOOLS_IMCLIENT_LINE_H
@@ -26,7 +26,8 @@ struct line_options {
 		script; /* commands done before the input, up to the first that fails; NULL: none */
 };
 
-/* Runs until the end. Returns the exit status: 0, or 1 when a command or anything it began failed. */
+/* Runs until the end. Returns the exit status: 0, or 1 when a command or anything it began
+ * failed. */
 int line_run(const struct line_options *options);
 
 /* The reference of the commands. */

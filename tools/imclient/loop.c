@@ -125,7 +125,8 @@ static unsigned fire_timers(struct loop *loop)
 
 	if (read(loop->timer_fd, &expired, sizeof(expired)) < 0)
 		expired = 0; /* woken for nothing: the list decides anyway */
-	/* Only those due now: a timer that starts itself again with no delay must not hold the loop. */
+	/* Only those due now: a timer that starts itself again with no delay must not hold the
+	 * loop. */
 	while (loop->timers != NULL && loop->timers->due_ms <= now) {
 		struct loop_timer *timer = loop->timers;
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* loop: descriptors and timers of the client, on one epoll descriptor.
  *
- * Place:   under msrp_endpoint, im_session and line. The whole loop is one descriptor (loop_fd) that becomes
- *          readable when there is something to do, so it can be a wait object of Sofia's loop, and a unit test can
- *          turn it alone.
+ * Place:   under msrp_endpoint, im_session and line. The whole loop is one descriptor (loop_fd)
+ *          that becomes readable when there is something to do, so it can be a wait object of
+ *          Sofia's loop, and a unit test can turn it alone.
  * Threads: one.
- * Memory:  watches and timers lie in their users' objects; a user takes its own out before it frees them.
+ * Memory:  watches and timers lie in their users' objects; a user takes its own out before it frees
+ *          them.
  */
 #ifndef TOOLS_IMCLIENT_LOOP_H
 #define TOOLS_IMCLIENT_LOOP_H
@@ -35,7 +36,8 @@ void loop_free(struct loop *loop); /* NULL is allowed */
 int loop_fd(const struct loop *loop);
 uint64_t loop_now_ms(void); /* monotonic */
 
-/* Adds, changes, or with events 0 only silences. -EINVAL: a descriptor that epoll cannot watch (a plain file). */
+/* Adds, changes, or with events 0 only silences. -EINVAL: a descriptor that epoll cannot watch (a
+ * plain file). */
 must_check int loop_watch_set(struct loop *loop, struct loop_watch *watch, uint32_t events);
 void loop_watch_remove(
 	struct loop *loop, struct loop_watch *watch); /* the caller closes the descriptor */

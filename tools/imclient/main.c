@@ -184,8 +184,9 @@ int main(int argc, char **argv)
 				return 2;
 			}
 		}
-		/* In a conference the other one may be bound a moment later than we are, and gets nothing that began before.
-		 * So a little patience, and the report tells whether it arrived anywhere. */
+		/* In a conference the other one may be bound a moment later than we are, and gets
+		 * nothing that began before. So a little patience, and the report tells whether it
+		 * arrived anywhere. */
 		if (asprintf(&script,
 			    "%schat %s\nwait bound\nsleep 0.3\nreport on\nsay %s\nwait report 60\n",
 			    options.no_register ? "" : "wait registered\n", argv[optind + 1],

@@ -197,7 +197,8 @@ static void answer_put(struct conn *c, const char *text, size_t len)
 
 		while (size < c->answers_len + len)
 			size *= 2;
-		/* The reader stops at half of the limit, and one read makes at most one answer per 50 octets. */
+		/* The reader stops at half of the limit, and one read makes at most one answer per
+		 * 50 octets. */
 		more = size <= ANSWERS_MAX * 4 ? realloc(c->answers, size) : NULL;
 		if (more == NULL) {
 			c->dead = true;
@@ -210,7 +211,8 @@ static void answer_put(struct conn *c, const char *text, size_t len)
 	c->answers_len += len;
 }
 
-/* RFC 4975 7.2: a SEND is answered to the next hop only, anything else along the whole path. From-Path is our URI. */
+/* RFC 4975 7.2: a SEND is answered to the next hop only, anything else along the whole path.
+ * From-Path is our URI. */
 static void answer_request(struct conn *c, unsigned status, struct span own)
 {
 	char text[CHUNK_HEADER_MAX * 2 + CHUNK_OUT_HEAD_EXTRA];
@@ -295,7 +297,8 @@ static void msg_out_forget(struct msrp_session *s, struct msg_out *m)
 		s->conn->tx_msg = NULL; /* its open chunk is ended with '#' */
 }
 
-/* The one place where an outcome is told. The message is gone from the session when the callback runs. */
+/* The one place where an outcome is told. The message is gone from the session when the callback
+ * runs. */
 static void msg_out_settle(struct msrp_session *s, struct msg_out *m, unsigned status)
 {
 	struct msrp_outcome outcome = { m->id, status, m->chunks, m->sent };
@@ -433,7 +436,8 @@ static void session_detach(struct msrp_session *s)
 		c->tx_last = NULL;
 	s->conn = NULL;
 	if (!conn_has_session(c) && !c->dead) {
-		/* RFC 4975 5.4: closed only when no session uses it; first what we owe is written. */
+		/* RFC 4975 5.4: closed only when no session uses it; first what we owe is
+		 * written. */
 		c->closing = true;
 		c->due_ms = loop_now_ms() + 2000;
 	}
@@ -599,7 +603,8 @@ static int msg_out_read(struct msg_out *m, uint64_t offset, char *to, size_t len
 	return len == 0 ? 0 : m->send.read(m->send.arg, offset - m->head_len, to, len);
 }
 
-/* Does "-------tid" end in `octets`, with what went before? Returns how many octets may go out, `len` when all. */
+/* Does "-------tid" end in `octets`, with what went before? Returns how many octets may go out,
+ * `len` when all. */
 static size_t end_line_guard(struct conn *c, const char *octets, size_t len)
 {
 	char needle[7 + TID_OCTETS], joint[2 * (7 + TID_OCTETS)];
@@ -703,8 +708,8 @@ static bool chunk_open(struct conn *c, struct msrp_session *s, struct msg_out *m
 		out.range.end = m->sent;
 		m->failed = 408;
 	}
-	/* RFC 4975 7.1: the end-line must not occur in the body. A short chunk is looked through before its id is
-	 * chosen; in a long one end_line_guard cuts. */
+	/* RFC 4975 7.1: the end-line must not occur in the body. A short chunk is looked through
+	 * before its id is chosen; in a long one end_line_guard cuts. */
 	do {
 		random_ident(c->tx_tid, TID_OCTETS);
 	} while (fixed && end_line_guard(c, piece, (size_t)rest) != rest);
@@ -722,7 +727,8 @@ static bool chunk_open(struct conn *c, struct msrp_session *s, struct msg_out *m
 	c->tx_octets = 0;
 	memcpy(t->tid, c->tx_tid, TID_OCTETS);
 	t->msg = m;
-	/* With "partial" an error may still come back, so the id is known for a while; with "no" nothing does. */
+	/* With "partial" an error may still come back, so the id is known for a while; with "no"
+	 * nothing does. */
 	if (m->send.failure_report == FAILURE_REPORT_YES && !m->broken) {
 		struct txn **at = &s->txns;
 
@@ -1116,7 +1122,8 @@ static void rx_end(struct conn *c, char flag)
 		answer_request(c, 200, msrp_session_uri(s));
 		return;
 	}
-	/* The octets count, and a definite end that disagrees with them is refused; '+' and '#' may come earlier. */
+	/* The octets count, and a definite end that disagrees with them is refused; '+' and '#' may
+	 * come earlier. */
 	if (flag == '$' && c->rx_end != BYTE_RANGE_UNKNOWN &&
 		c->rx_end + 1 != c->rx_start + c->rx_octets) {
 		rx_refuse(c, 400);

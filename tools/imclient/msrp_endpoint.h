@@ -4,10 +4,12 @@
  * Place:    im_session -> msrp_endpoint -> dataplane/msrp parsers. Knows neither SIP nor CPIM.
  * Spec:     RFC 4975 5.4, 7 (all), 8.5; readings: context.md 1.1 to 1.7.
  * Threads:  one, the loop's. Nothing blocks.
- * Memory:   never a whole message: bodies to send are pulled 16 KiB at a time through `read`, received ones are
- *           handed on as they come. Per connection about 200 KiB; sessions, messages and answers are bounded
- *           below. While a peer does not take our answers we do not read from it.
- * Callbacks: any function here, msrp_session_free of the same session included, may be called from one; from `read`,
+ * Memory:   never a whole message: bodies to send are pulled 16 KiB at a time through `read`,
+ *           received ones are handed on as they come. Per connection about 200 KiB; sessions,
+ *           messages and answers are bounded below. While a peer does not take our answers we do
+ *           not read from it.
+ * Callbacks: any function here, msrp_session_free of the same session included, may be called from
+ *            one; from `read`,
  *           and from what msrp_session_free itself calls, none may.
  */
 #ifndef TOOLS_IMCLIENT_MSRP_ENDPOINT_H
@@ -71,17 +73,20 @@ struct msrp_outcome {
 
 struct msrp_session_ops {
 	void (*bound)(void *arg);
-	/* The connection or the binding is gone; `why` is a sentence. Sends were failed before it. */
+	/* The connection or the binding is gone; `why` is a sentence. Sends were failed before
+	 * it. */
 	void (*lost)(void *arg, const char *why);
 
 	/* 0: go on. Else the MSRP status to refuse the message with; then `end` is not called. */
 	unsigned (*begin)(void *arg, struct msrp_in *in);
-	/* In order, without gaps or repeats. Non-zero: refuse the rest; `end` follows with ABORTED. */
+	/* In order, without gaps or repeats. Non-zero: refuse the rest; `end` follows with
+	 * ABORTED. */
 	unsigned (*body)(void *arg, struct msrp_in *in, struct span octets);
 	void (*end)(void *arg, struct msrp_in *in, enum msrp_in_end how);
 
-	/* Once for each accepted message: 200 when every chunk was answered (or, with Failure-Report other than yes, written);
-	 * else what the peer answered, 408 when it did not, 0 when the session ended before. `read` is not called after it. */
+	/* Once for each accepted message: 200 when every chunk was answered (or, with
+	 * Failure-Report other than yes, written); else what the peer answered, 408 when it did
+	 * not, 0 when the session ended before. `read` is not called after it. */
 	void (*outcome)(void *arg, void *send_arg, const struct msrp_outcome *outcome);
 	void (*report)(void *arg, const struct msrp_report *report);
 };
@@ -90,8 +95,8 @@ struct msrp_send {
 	struct span content_type; /* copied */
 	struct span head;         /* octets in front of the body (CPIM headers); copied */
 	uint64_t body_octets;
-	/* Fills `to` with `len` octets of the body from `offset`; negative: it cannot, and the message is ended with '#'.
-	 * May be asked for the same octets again. */
+	/* Fills `to` with `len` octets of the body from `offset`; negative: it cannot, and the
+	 * message is ended with '#'. May be asked for the same octets again. */
 	int (*read)(void *arg, uint64_t offset, char *to, size_t len);
 	void *arg;
 	bool success_report;
@@ -102,13 +107,15 @@ struct msrp_send {
 /* -EINVAL: host is not a numeric address; -EEXIST: the port is in use. */
 must_check int msrp_endpoint_new(
 	struct msrp_endpoint **out, struct loop *loop, const struct msrp_endpoint_options *options);
-/* All its sessions must have been freed. What was queued for peers is still written if they take it at once. */
+/* All its sessions must have been freed. What was queued for peers is still written if they take it
+ * at once. */
 void msrp_endpoint_free(struct msrp_endpoint *endpoint);
 uint16_t msrp_endpoint_port(const struct msrp_endpoint *endpoint);
 /* True while a freed session's last answers are not written yet: leave the loop a moment. */
 bool msrp_endpoint_is_flushing(const struct msrp_endpoint *endpoint);
 
-/* A session with a URI of its own. Until msrp_session_start it can already be bound by a peer that connects. */
+/* A session with a URI of its own. Until msrp_session_start it can already be bound by a peer that
+ * connects. */
 must_check int msrp_session_new(struct msrp_session **out, struct msrp_endpoint *endpoint,
 	const struct msrp_session_ops *ops, void *arg);
 /* Ends everything open (`outcome` with 0, `end` with ABORTED), then calls nothing any more. */
@@ -119,11 +126,13 @@ bool msrp_session_is_bound(const struct msrp_session *session);
 void msrp_session_limit(
 	struct msrp_session *session, uint64_t max_message); /* beyond it 413; 0: none */
 
-/* peer_path: the other side's a=path. active: connect and bind by a SEND without body; else wait for the peer.
- * -EBADMSG: unusable path; -EPROTO: msrps, which is not spoken here; -ENOBUFS. Connecting fails later, through `lost`. */
+/* peer_path: the other side's a=path. active: connect and bind by a SEND without body; else wait
+ * for the peer. -EBADMSG: unusable path; -EPROTO: msrps, which is not spoken here; -ENOBUFS.
+ * Connecting fails later, through `lost`. */
 must_check int msrp_session_start(struct msrp_session *session, bool active, struct span peer_path);
 
-/* Queues a message; it goes out once the session is bound. -ENOBUFS: too many queued. id receives its Message-ID. */
+/* Queues a message; it goes out once the session is bound. -ENOBUFS: too many queued. id receives
+ * its Message-ID. */
 must_check int msrp_session_send(
 	struct msrp_session *session, const struct msrp_send *send, char id[MSRP_MESSAGE_ID_MAX]);
 

@@ -26,7 +26,8 @@ size_t text_utf8_length(struct span text)
 	return len;
 }
 
-/* Octets of the escape sequence that begins at text (ECMA-48): ESC, or the one-character CSI, OSC, DCS of C1. */
+/* Octets of the escape sequence that begins at text (ECMA-48): ESC, or the one-character CSI, OSC,
+ * DCS of C1. */
 static size_t escape_length(struct span text)
 {
 	const unsigned char *at = (const unsigned char *)text.at;
@@ -69,7 +70,8 @@ static size_t escape_length(struct span text)
 	return at[0] == 0x1b && kind < 0x20 ? 1 : 2;
 }
 
-/* U+200E/F, U+202A to U+202E, U+2066 to U+2069: marks that reorder what a reader sees; U+2028/9: line breaks. */
+/* U+200E/F, U+202A to U+202E, U+2066 to U+2069: marks that reorder what a reader sees; U+2028/9:
+ * line breaks. */
 static bool is_reordering(const char *at, size_t len)
 {
 	const unsigned char *u = (const unsigned char *)at;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* text_clean: makes what a peer said safe to show.
  *
- * Place:   between events and anything that prints. A message, a name, a reason phrase may hold terminal escape
- *          sequences, controls, text that changes the reading direction, or octets that are no UTF-8.
+ * Place:   between events and anything that prints. A message, a name, a reason phrase may hold
+ *          terminal escape sequences, controls, text that changes the reading direction, or octets
+ *          that are no UTF-8.
  * Threads: pure, but for the writing to `out`.
  */
 #ifndef TOOLS_IMCLIENT_TEXT_CLEAN_H
@@ -10,7 +11,8 @@
 #include <stdio.h>
 #include "include/span.h"
 
-/* For a terminal: escape sequences (ESC, CSI, OSC and their like, whole), controls (C0, DEL, C1) and direction overrides are left out,
+/* For a terminal: escape sequences (ESC, CSI, OSC and their like, whole), controls (C0, DEL, C1)
+ *                 and direction overrides are left out,
  * a line break becomes `line_break`, a tab a space, an octet that is no UTF-8 a '?'. */
 void text_clean_terminal(FILE *out, struct span text, const char *line_break);
 

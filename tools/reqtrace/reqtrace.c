@@ -281,7 +281,8 @@ static bool is_actor(const struct reqtrace *r, const char *at)
 	return false;
 }
 
-/* The id at `at`: two letters of an actor, a clause, a step. Its length; 0: there is none. A clause alone is none. */
+/* The id at `at`: two letters of an actor, a clause, a step. Its length; 0: there is none. A clause
+ * alone is none. */
 static size_t id_at(const struct reqtrace *r, const char *at)
 {
 	size_t len;
@@ -424,7 +425,8 @@ void reqtrace_free(struct reqtrace *r)
 
 /* ---- what a test run did ---- */
 
-/* Names of the tests that passed, as "suite/test"; a test that is a plain main has no suite: "/test". Sorted. */
+/* Names of the tests that passed, as "suite/test"; a test that is a plain main has no suite:
+ * "/test". Sorted. */
 struct passes {
 	char **list;
 	unsigned count;
@@ -435,8 +437,8 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* meson writes "12 - suite::test  (0.01s)" for a test of a TAP program; for a plain one "name", or, as soon as there are
- * several suites, "project:suite / name". */
+/* meson writes "12 - suite::test (0.01s)" for a test of a TAP program; for a plain one "name", or,
+ * as soon as there are several suites, "project:suite / name". */
 static char *test_name(const char *name, size_t len)
 {
 	const char *end = name + len, *colons, *at = name;
@@ -457,8 +459,8 @@ static char *test_name(const char *name, size_t len)
 	return text_of("%.*s/%.*s", (int)(colons - name), name, (int)(at - colons - 2), colons + 2);
 }
 
-/* Not an XML parser: what tests print is in that file too, with whatever octets they liked, but always with its "<"
- * escaped. So a "<testcase " is one. */
+/* Not an XML parser: what tests print is in that file too, with whatever octets they liked, but
+ * always with its "<" escaped. So a "<testcase " is one. */
 static void junit_read(char *text, struct passes *passes)
 {
 	static const char begin[] = "<testcase ", attribute[] = " name=\"";

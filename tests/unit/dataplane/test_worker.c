@@ -263,16 +263,16 @@ Test(worker, a_body_that_holds_the_chosen_transaction_id_gets_another)
 	hear(b);
 	workers[0]->random_left = 0;
 	next_octet = 0;
-	/* Message-ID takes 16 octets from the end of the 1024; the transaction id the 13 before them. */
+	/* Message-ID takes 10 octets from the end of the 1024; the transaction id the 10 before them. */
 	send_body(a, alice, "mess0001", "",
 		"\r\n-------"
-		"defghijklmnop"
+		"mp356xd6rx4hp"
 		"$\r\n");
 	heard = hear(b);
 	cr_assert(
-		strstr(heard, "MSRP defghijklmnop SEND") == NULL && strncmp(heard, "MSRP ", 5) == 0,
+		strstr(heard, "MSRP mp356xd6rx4hp SEND") == NULL && strncmp(heard, "MSRP ", 5) == 0,
 		"%s", heard);
-	cr_assert(strstr(heard, "-------defghijklmnop$\r\n\r\n-------") != NULL,
+	cr_assert(strstr(heard, "-------mp356xd6rx4hp$\r\n\r\n-------") != NULL,
 		"the body is whole: %s", heard);
 	cr_assert_eq(
 		strncmp(strstr(heard, "$\r\n\r\n-------") + 12, heard + 5, 13), 0, "%s", heard);
@@ -302,7 +302,7 @@ Test(worker, the_choice_that_the_test_above_spoils_is_really_the_first)
 	next_octet = 0;
 	send_body(a, alice, "mess0001", "", "plain");
 	heard = hear(b);
-	cr_assert(strncmp(heard, "MSRP defghijklmnop SEND", 23) == 0, "%s", heard);
+	cr_assert(strncmp(heard, "MSRP mp356xd6rx4hp SEND", 23) == 0, "%s", heard);
 	close(a);
 	close(b);
 	step(8);
@@ -365,5 +365,43 @@ Test(worker, what_begins_equals_what_ends)
 	close(b);
 	step(8);
 	assert_at_rest(workers[0]);
+	stop();
+}
+
+/* Requests that are begun and never gone on with hold a buffer each. When most are held that way, they go. */
+Test(worker, unfinished_requests_do_not_keep_the_others_from_being_read)
+{
+	struct leg *alice, *bob;
+	struct room *room;
+	int a, b, i, held[60];
+
+	start(1);
+	room = open_room();
+	alice = add_member(room, "alice", 0);
+	bob = add_member(room, "bob", 1);
+	a = dial(0);
+	b = dial(0);
+	bind_leg(a, alice);
+	bind_leg(b, bob);
+	hear(b);
+	for (i = 0; i < 60; i++) {
+		/* As if there were that few. */
+		workers[0]->buffers.free_count = i < 59 ? workers[0]->buffers.free_count : 8;
+		held[i] = dial(0);
+		say(held[i],
+			"MSRP half%04d SEND\r\nTo-Path: msrp://127.0.0.1:2855/%080d;tcp\r\nFrom-Path: msrp",
+			i, i);
+	}
+	cr_assert_eq(workers[0]->counters.connections_unfinished, 0);
+	clock_now += 3000;
+	step(4);
+	cr_assert_eq(workers[0]->counters.connections_unfinished, 60);
+	send_body(a, alice, "mess0001", "", "hello");
+	cr_assert(strstr(hear(b), "hello") != NULL);
+	for (i = 0; i < 60; i++)
+		close(held[i]);
+	close(a);
+	close(b);
+	step(8);
 	stop();
 }

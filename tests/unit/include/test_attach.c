@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* attach and controller against each other, in one process. The switch's main thread is a thread of the test where a
- * controller waits for it, and the test itself where the other side is played by hand. */
+/* attach and controller against each other, in one process. The switch's main thread is a thread of
+ * the test where a controller waits for it, and the test itself where the other side is played by
+ * hand. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The line mode: two plenum-im processes that talk with no server between them, each steered through pipes. */
+/* The line mode: two plenum-im processes that talk with no server between them, each steered
+ *                through pipes. */
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* msrp_endpoint against itself and against a peer that the test plays octet by octet, over loopback. */
+/* msrp_endpoint against itself and against a peer that the test plays octet by octet, over
+ * loopback. */
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -822,7 +823,8 @@ Test(msrp_endpoint, unusable_paths_are_refused_at_once)
 	side_close(&a);
 }
 
-/* The body is made of the end-line of each chunk that carries it: the end-line must never be in the body. */
+/* The body is made of the end-line of each chunk that carries it: the end-line must never be in the
+ * body. */
 struct echo {
 	struct peer *peer;
 };

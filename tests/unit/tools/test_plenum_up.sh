@@ -87,7 +87,12 @@ restarted() { # NAME OLD_PID
 
 config_write lab 0
 up lab
-holds it_prints_ready_when_both_daemons_are soon said out '^ready$'
+if ! soon said out '^ready$'; then
+	sed 's/^/# /' "$place/err"
+	echo 'Bail out! the daemons are not ready'
+	exit 1
+fi
+holds it_prints_ready_when_both_daemons_are said out '^ready$'
 
 for name in plenum-switch plenum-focus; do
 	old=$(child "$name")
