@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sipp (Debian: sip-tester) calls the factory: a thousand times over UDP, a thousand times over TCP. Its scenario is
- * sipp/call.xml; PLENUM_SIPP_CALL names it. */
+/* sipp (Debian: sip-tester) calls the factory: a thousand times over UDP, a thousand times over
+ * TCP. Its scenario is sipp/call.xml; PLENUM_SIPP_CALL names it. */
 #include <unistd.h>
 #include "tests/scenario/focus/cast.h"
 
@@ -76,8 +76,10 @@ static void thousand_calls(const char *transport)
 	if (status != 0 && system(command) != 0)
 		fprintf(stderr, "sipp said nothing\n");
 	cr_assert_eq(status, 0, "sipp ended with status %d", status);
-	snprintf(command, sizeof(command), "%s/errors", rig.directory);
-	cr_assert_neq(access(command, F_OK), 0, "sipp met unexpected messages");
+	/* On a busy machine sipp repeats an INVITE over UDP and throws away the second 200 when its
+	 * call is over: it writes that down, but it is no unexpected message. */
+	snprintf(command, sizeof(command), "grep -i 'unexpected' %s/errors >&2", rig.directory);
+	cr_assert_neq(system(command), 0, "sipp met unexpected messages");
 	cr_assert(rig_log_has(&rig.focus, " conferences=0", 1000));
 	for (unsigned tries = 0; tries < 50 && conferences() != 0; tries++)
 		rig_pause(20);
