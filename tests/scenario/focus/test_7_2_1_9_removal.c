@@ -55,7 +55,10 @@ Test(CF_7_2_1_9, OK1_the_leg_is_released_when_the_bye_is_answered)
 	/* Bob's session is short, and he does not refresh it; the room goes on. */
 	sip_rig_start(&rig, NULL);
 	for (unsigned i = 0; i < 3; i++)
-		sip_peer_open(&three[i].peer, &rig, i == 0 ? "alice" : i == 1 ? "bob" : "carol",
+		sip_peer_open(&three[i].peer, &rig,
+			i == 0   ? "alice"
+			: i == 1 ? "bob"
+				 : "carol",
 			SIP_TRUSTED, false);
 	call_factory(&three[0].call, &three[0].peer, "", &three[1].peer, &three[2].peer, NULL);
 	for (unsigned i = 1; i < 3; i++) {
