@@ -97,9 +97,9 @@ struct sip_peer {
 	} link[SIP_LINKS_MAX];
 	unsigned links;
 	struct sip_message message; /* taken last */
-	struct sip_message kept[32];
+	struct sip_message kept[256];
 	unsigned kept_count;
-	uint64_t seen[256]; /* hashes of what came, to know a repetition */
+	uint64_t seen[2048]; /* hashes of what came, to know a repetition */
 	unsigned seen_count;
 	unsigned repeated; /* messages that came again; they are not taken twice */
 };
