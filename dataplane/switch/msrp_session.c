@@ -605,13 +605,10 @@ static void collect_head(struct worker *worker, struct msrp_session *session, st
 	if (result != 0) {
 		status = 400;
 	} else {
-		size_t extra =
-			in->head_len - cpim.head_len; /* body octets that went into the block */
-
+		/* What follows the head is taken from where it came in, however long it is. */
+		n -= in->head_len - cpim.head_len;
 		status = begin(worker, session, in, &cpim, (const uint8_t *)in->head->octets,
-			(const uint8_t *)in->head->octets + cpim.head_len, extra, NULL);
-		if (status == 0 && !stream(worker, session, in, octets + n, len - n, buffer))
-			status = 413;
+			octets + n, len - n, buffer);
 		pool_put(&worker->texts, in->head);
 		in->head = NULL;
 	}
