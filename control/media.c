@@ -226,7 +226,7 @@ static struct command *command_new(
 		return NULL;
 	c->object = o;
 	c->cmd = *cmd;
-	if (cmd->text_len > 0)
+	if (text != NULL)
 		memcpy(c->text, text, cmd->text_len);
 	o->refs++;
 	m->queued++;

@@ -10,6 +10,7 @@
 #define SNAPSHOT_SLICE 64                                  /* records looked at in one turn */
 #define ANSWER_MAX     (sizeof(struct switch_event) + 512) /* an answer with our URI */
 #define COUNTS_MS      1000 /* EVENT_ROOM at most so often for a room */
+#define WAIT_RING_MS   1    /* the event ring is full: nobody says when it no longer is */
 
 void mailbox_init(struct mailbox *mailbox)
 {
@@ -53,7 +54,10 @@ void mailbox_leg_dirty(struct worker *worker, struct leg *leg)
 void mailbox_room_dirty(struct worker *worker, struct room *room)
 {
 	struct mailbox_slot *slot = &worker->mailbox.slots[room->slot];
+	uint64_t due = room->drained ? 0 : room->counted_at + COUNTS_MS;
 
+	if (slot->dirty_rooms == NULL || due < slot->rooms_due)
+		slot->rooms_due = due;
 	if (room->dirty)
 		return;
 	room->dirty = true;
@@ -123,6 +127,9 @@ static bool write_dirty_rooms(struct worker *worker, struct mailbox_slot *slot)
 	struct switch_event event;
 	bool done = false;
 
+	/* Every message makes its room dirty: looking at all of them in every turn would cost the more the more rooms there are. */
+	if (list == NULL || worker->now_ms < slot->rooms_due)
+		return false;
 	slot->dirty_rooms = NULL;
 	slot->dirty_rooms_last = &slot->dirty_rooms;
 	while ((room = list) != NULL) {
@@ -223,6 +230,8 @@ static int run_room_open(struct command *c)
 
 	if (c->slot->draining)
 		return -EPROTO;
+	if (text_is_bad(c, s->uris) || text_is_bad(c, s->wrapped))
+		return -EINVAL;
 	result = room_open(c->worker, c->number, &c->cmd->tag, s, text(c, s->uris),
 		text(c, s->wrapped), &room);
 	if (result == 0) {
@@ -302,6 +311,8 @@ static int run_command(struct command *c)
 	}
 	switch ((enum switch_command)cmd->type) {
 	case CMD_ROOM_SET:
+		if (text_is_bad(c, cmd->u.room.uris) || text_is_bad(c, cmd->u.room.wrapped))
+			return -EINVAL;
 		return room_set(worker, room, &cmd->u.room, text(c, cmd->u.room.uris),
 			text(c, cmd->u.room.wrapped));
 	case CMD_ROOM_CLOSE: room_close(worker, room); return 0;
@@ -410,16 +421,22 @@ void mailbox_awake(struct worker *worker)
 			ring_awake(&worker->mailbox.slots[i].end.commands);
 }
 
-bool mailbox_waits(const struct worker *worker)
+unsigned mailbox_wait_ms(const struct worker *worker, unsigned most)
 {
 	const struct mailbox_slot *slot;
 	unsigned i;
 
 	for (i = 0; i < BORDER_CONTROLLERS_MAX; i++) {
 		slot = &worker->mailbox.slots[i];
-		if (slot->attached &&
-			(slot->dirty_legs != NULL || slot->snapshot || slot->dirty_rooms != NULL))
-			return true;
+		if (!slot->attached)
+			continue;
+		if (slot->dirty_legs != NULL || slot->snapshot)
+			return WAIT_RING_MS;
+		if (slot->dirty_rooms == NULL || slot->rooms_due >= worker->now_ms + most)
+			continue;
+		most = slot->rooms_due > worker->now_ms + WAIT_RING_MS
+			       ? (unsigned)(slot->rooms_due - worker->now_ms)
+			       : WAIT_RING_MS;
 	}
-	return false;
+	return most;
 }

@@ -33,6 +33,7 @@ struct mailbox_slot {
 	struct attachment_end end;
 	struct leg *dirty_legs, **dirty_legs_last;
 	struct room *dirty_rooms, **dirty_rooms_last;
+	uint64_t rooms_due; /* ms; before it no dirty room has anything to tell */
 	/* a snapshot in progress */
 	bool snapshot;
 	uint64_t snapshot_cookie;
@@ -52,7 +53,8 @@ void mailbox_change(struct worker *worker, struct attachment_change *change);
 bool mailbox_run(struct worker *worker);
 bool mailbox_may_sleep(struct worker *worker);
 void mailbox_awake(struct worker *worker);
-bool mailbox_waits(const struct worker *worker); /* something could not be written yet */
+/* In how many ms something that could not be told yet may be; at most `most`. */
+unsigned mailbox_wait_ms(const struct worker *worker, unsigned most);
 bool mailbox_holds(const struct worker *worker, unsigned slot);
 void mailbox_leg_dirty(struct worker *worker, struct leg *leg);
 void mailbox_room_dirty(struct worker *worker, struct room *room);

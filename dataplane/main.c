@@ -292,55 +292,64 @@ static void stop_workers(struct switch_main *m, unsigned started)
 			;
 }
 
-static void log_pool(const struct worker *workers, unsigned count, const char *name, size_t at)
+/* What was counted, of all workers, said once at the end. */
+static void say_counters(const struct switch_main *m)
 {
-	uint64_t used = 0;
+	struct counters sum = { 0 };
+	char line[4096];
+	size_t len = 0;
 	unsigned w;
 
-	for (w = 0; w < count; w++) {
-		const struct pool *pool = (const void *)((const char *)&workers[w] + at);
-
-		used += pool->count - pool->free_count;
+	line[0] = '\0';
+	for (w = 0; w < m->shared.workers; w++) {
+#define COUNTER(name, unit, what) sum.name += m->workers[w].counters.name;
+#include "dataplane/counters.def"
 	}
-	if (used > 0)
-		log_info("pool", "name=%s used=%llu", name, (unsigned long long)used);
+#define COUNTER(name, unit, what)                                                                  \
+	if (sum.name > 0 && len < sizeof(line))                                                    \
+		len += (size_t)snprintf(line + len, sizeof(line) - len, " " #name "=%llu",         \
+			(unsigned long long)sum.name);
+#include "dataplane/counters.def"
+	log_info("switch", "counted%s", line);
 }
 
-/* The life of the switch in numbers: what was counted, and what was still held at the end. What is zero is left out. */
-static void log_totals(const struct worker *workers, unsigned count)
+/* What the pools still held then, for the tests that look for what is never given back. What is zero is left out. */
+static void say_held(const struct switch_main *m)
 {
-	uint64_t sum;
+	char line[1024];
+	size_t len = 0;
+	uint64_t held;
 	unsigned w;
 
-#define COUNTER(field, unit, what)                                                                 \
-	for (sum = 0, w = 0; w < count; w++)                                                       \
-		sum += workers[w].counters.field;                                                  \
-	if (sum > 0)                                                                               \
-		log_info("counter", "name=%s value=%llu", #field, (unsigned long long)sum);
-#include "dataplane/counters.def"
-#define POOL(field) log_pool(workers, count, #field, offsetof(struct worker, field))
-	POOL(buffers);
-	POOL(payloads[PAYLOAD_384]);
-	POOL(payloads[PAYLOAD_1536]);
-	POOL(payloads[PAYLOAD_5120]);
-	POOL(payloads[PAYLOAD_BUFFER]);
-	POOL(messages);
-	POOL(entries);
-	POOL(sessions);
-	POOL(connections);
-	POOL(inbounds);
-	POOL(transactions);
-	POOL(ids);
-	POOL(texts);
-	POOL(output);
-	POOL(legs);
-	POOL(rooms);
-	POOL(confs[LEG_CONF_SMALL]);
-	POOL(confs[LEG_CONF_MEDIUM]);
-	POOL(confs[LEG_CONF_LARGE]);
-	POOL(reports);
-	POOL(report_blocks);
-#undef POOL
+	line[0] = '\0';
+#define HELD(name, pool)                                                                           \
+	for (held = 0, w = 0; w < m->shared.workers; w++)                                          \
+		held += m->workers[w].pool.count - m->workers[w].pool.free_count;                  \
+	if (held > 0 && len < sizeof(line))                                                        \
+		len += (size_t)snprintf(line + len, sizeof(line) - len, " " #name "=%llu",         \
+			(unsigned long long)held);
+	HELD(payloads_384, payloads[PAYLOAD_384])
+	HELD(payloads_1536, payloads[PAYLOAD_1536])
+	HELD(payloads_5120, payloads[PAYLOAD_5120])
+	HELD(payloads_buffer, payloads[PAYLOAD_BUFFER])
+	HELD(messages, messages)
+	HELD(entries, entries)
+	HELD(sessions, sessions)
+	HELD(connections, connections)
+	HELD(inbounds, inbounds)
+	HELD(transactions, transactions)
+	HELD(ids, ids)
+	HELD(texts, texts)
+	HELD(output, output)
+	HELD(legs, legs)
+	HELD(rooms, rooms)
+	HELD(confs_small, confs[LEG_CONF_SMALL])
+	HELD(confs_medium, confs[LEG_CONF_MEDIUM])
+	HELD(confs_large, confs[LEG_CONF_LARGE])
+	HELD(reports, reports)
+	HELD(report_blocks, report_blocks)
+#undef HELD
+	log_info("switch", "held%s", line);
 }
 
 static int run(const struct config *config)
@@ -406,9 +415,11 @@ static int run(const struct config *config)
 	log_info("switch", "stops");
 	status = DAEMON_STOPPED;
 out:
-	if (launched > 0) {
+	if (launched > 0)
 		stop_workers(m, launched);
-		log_totals(m->workers, launched);
+	if (status == DAEMON_STOPPED) {
+		say_counters(m);
+		say_held(m);
 	}
 	if (m != NULL && m->attach != NULL)
 		attach_free(m->attach);

@@ -7,7 +7,7 @@
 #define RECEIVE_MARGIN                                                                             \
 	512u /* objects of each pool that one read may need at most: 64 KiB of the smallest chunks */
 #define BUFFERS_MIN   64u
-#define WAIT_SHORT_MS 1    /* somebody waits for memory, for a full room or for a full ring */
+#define WAIT_SHORT_MS 1    /* somebody waits for memory or for a full room */
 #define LOCAL_MAX     4096 /* posts to itself before the sockets are looked at again */
 #define REMOTE_MAX    1024
 
@@ -129,13 +129,22 @@ static void random_take(struct worker *worker, void *out, size_t size)
 void worker_random_text(struct worker *worker, char *out, size_t size)
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
-	uint8_t octets[64];
-	size_t i;
+	uint8_t octets[40];
+	char text[64];
+	uint64_t bits;
+	size_t from;
 
-	assert(size <= sizeof(octets));
-	random_take(worker, octets, size);
-	for (i = 0; i < size; i++)
-		out[i] = alphabet[octets[i] & 31];
+	/* Eight characters from five octets: each transaction id of each member costs random octets, and those are not cheap. */
+	assert(size <= sizeof(text));
+	random_take(worker, octets, (size + 7) / 8 * 5);
+	for (from = 0; from * 8 < size; from++) {
+		bits = 0;
+		memcpy(&bits, octets + from * 5, 5);
+#pragma GCC unroll 8
+		for (unsigned i = 0; i < 8; i++)
+			text[from * 8 + i] = alphabet[bits >> (5 * i) & 31];
+	}
+	memcpy(out, text, size);
 }
 
 /* ---- posts ---- */
@@ -232,7 +241,8 @@ void worker_step(struct worker *worker, bool sleep)
 	int wait_ms = 0;
 
 	if (sleep && may_sleep(worker))
-		wait_ms = worker->paused != NULL || mailbox_waits(worker) ? WAIT_SHORT_MS : TICK_MS;
+		wait_ms = worker->paused != NULL ? WAIT_SHORT_MS
+						 : (int)mailbox_wait_ms(worker, TICK_MS);
 	tcp_wait(worker->tcp, wait_ms);
 	worker->now_ms = worker->shared->clock_ms();
 	if (sleep) {

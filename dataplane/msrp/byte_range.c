@@ -63,19 +63,22 @@ int byte_range_parse(struct span text, struct byte_range *out)
 
 static char *number_write(char *out, uint64_t value)
 {
-	char digits[20];
-	size_t at = sizeof(digits);
+	uint64_t limit = 10;
+	unsigned digits;
+	char *at;
 
 	if (value == BYTE_RANGE_UNKNOWN) {
 		*out = '*';
 		return out + 1;
 	}
+	for (digits = 1; digits < 20 && value >= limit; digits++)
+		limit *= 10;
+	at = out + digits;
 	do {
-		digits[--at] = (char)('0' + value % 10);
+		*--at = (char)('0' + value % 10);
 		value /= 10;
 	} while (value > 0);
-	memcpy(out, digits + at, sizeof(digits) - at);
-	return out + (sizeof(digits) - at);
+	return out + digits;
 }
 
 size_t byte_range_write(char *out, const struct byte_range *range)

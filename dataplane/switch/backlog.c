@@ -6,6 +6,8 @@
 
 #define PLAN_SPANS  192 /* of one gather write */
 #define PLAN_OCTETS (256u * 1024)
+#define COPY_OCTETS                                                                                \
+	2048u /* a body up to here is copied behind its head: that costs less than a span of its own */
 #define QUANTUM                                                                                    \
 	(16u * 1024) /* of one message while others wait for the same connection: context.md 2.7 */
 #define INTERRUPT  2048u /* RFC 4975 7.1.1: a chunk is not interrupted before so many octets */
@@ -15,8 +17,10 @@
 
 enum segment_kind { SEGMENT_CONTROL, SEGMENT_HEAD, SEGMENT_BODY, SEGMENT_END };
 
-/* What one span of the gather write means once it has been taken. Nothing changes before: the transport may take less. */
+/* What a piece of the gather write means once it has been taken. Nothing changes before: the transport may take less. */
 struct segment {
+	const char *at;
+	size_t len;
 	uint8_t kind;
 	char flag;       /* END: '$', '+', '#' */
 	uint8_t tid_len; /* HEAD */
@@ -29,9 +33,9 @@ struct segment {
 struct plan {
 	struct worker *worker;
 	struct connection *conn;
-	struct iovec spans[PLAN_SPANS];
 	struct segment segments[PLAN_SPANS];
-	int count;
+	struct iovec spans[PLAN_SPANS]; /* the same octets; neighbours in memory are one */
+	int count, span_count;
 	size_t octets, scratch;
 	/* the chunk that is open at the end of the plan */
 	struct entry *open;
@@ -53,13 +57,19 @@ static bool plan_is_full(const struct plan *plan)
 static struct segment *plan_add(
 	struct plan *plan, enum segment_kind kind, const void *at, size_t len)
 {
-	struct segment *segment = &plan->segments[plan->count];
+	struct segment *segment = &plan->segments[plan->count++];
+	struct iovec *span = &plan->spans[plan->span_count];
 
-	plan->spans[plan->count++] = (struct iovec){ (void *)(uintptr_t)at, len };
+	if (plan->span_count > 0 && (const char *)span[-1].iov_base + span[-1].iov_len == at)
+		span[-1].iov_len += len;
+	else
+		plan->spans[plan->span_count++] = (struct iovec){ (void *)(uintptr_t)at, len };
 	plan->octets += len;
-	*segment = (struct segment){
-		.kind = kind, .entry = plan->open, .session = plan->open_session
-	};
+	*segment = (struct segment){ .at = at,
+		.len = len,
+		.kind = kind,
+		.entry = plan->open,
+		.session = plan->open_session };
 	return segment;
 }
 
@@ -101,6 +111,20 @@ static bool collides_later(const struct view *view, const char *tid, uint8_t tid
 	return false;
 }
 
+/* Where the write finds these octets of body. */
+static const void *body_place(struct plan *plan, const uint8_t *octets, size_t len)
+{
+	char *at = plan->worker->scratch + plan->scratch;
+
+	/* What plan_is_full keeps free must stay free: an end-line and a head may follow. */
+	if (len > COPY_OCTETS ||
+		plan->scratch + len + 2 * CHUNK_HEADER_MAX > sizeof(plan->worker->scratch))
+		return octets;
+	memcpy(at, octets, len);
+	plan->scratch += len;
+	return at;
+}
+
 /* Adds body of the open chunk, up to `limit` octets, from *view and *offset on, which move. */
 static enum body_end plan_body(
 	struct plan *plan, struct view **view, uint32_t *offset, size_t limit)
@@ -132,7 +156,7 @@ static enum body_end plan_body(
 			return BODY_COLLIDES;
 		if (n > limit)
 			n = limit;
-		plan_add(plan, SEGMENT_BODY, payload->octets + *offset, n);
+		plan_add(plan, SEGMENT_BODY, body_place(plan, payload->octets + *offset, n), n);
 		*offset += (uint32_t)n;
 		limit -= n;
 	}
@@ -452,7 +476,7 @@ static void plan_commit(struct plan *plan, size_t taken)
 
 	for (i = 0; i < plan->count && taken > 0; i++) {
 		segment = &plan->segments[i];
-		len = plan->spans[i].iov_len;
+		len = segment->len;
 		n = taken < len ? taken : len;
 		taken -= n;
 		if (segment->session != NULL)
@@ -484,8 +508,7 @@ static void plan_commit(struct plan *plan, size_t taken)
 		}
 		/* A head or end-line that was cut off has happened all the same: its rest goes before anything else. */
 		if (n < len && (segment->kind == SEGMENT_HEAD || segment->kind == SEGMENT_END))
-			connection_write_rest(
-				worker, conn, (const char *)plan->spans[i].iov_base + n, len - n);
+			connection_write_rest(worker, conn, segment->at + n, len - n);
 	}
 }
 
@@ -501,14 +524,14 @@ void backlog_flush(struct worker *worker, struct connection *conn)
 	for (round = 0; round < ROUNDS_MAX; round++) {
 		plan.worker = worker;
 		plan.conn = conn;
-		plan.count = 0;
+		plan.count = plan.span_count = 0;
 		plan.octets = plan.scratch = 0;
 		plan.open = NULL;
 		plan.open_session = NULL;
 		plan_build(&plan);
 		if (plan.count == 0)
 			return;
-		taken = tcp_send(conn->tcp, plan.spans, plan.count);
+		taken = tcp_send(conn->tcp, plan.spans, plan.span_count);
 		if (taken < 0)
 			return; /* closed() follows and unbinds the sessions */
 		worker->counters.octets_out += (uint64_t)taken;

@@ -222,19 +222,18 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 }
 
 /* True: work is left. False: the part is idle, and as its last message may have been its room's last, the room may be gone. */
-static bool run_part(struct worker *worker, struct room_part *part)
+static bool run_part(struct worker *worker, struct room_part *part, unsigned *budget)
 {
-	unsigned budget = FANOUT_SLICE;
 	struct message *message;
 	struct view *view;
 	bool more = true;
 
-	while (more && budget > 0) {
+	while (more && *budget > 0) {
 		view = part->work;
 		message = view->payload->message;
 		if (!part_of(worker, message)->walking)
 			append(worker, part, view);
-		if (!work(worker, part, view, &budget))
+		if (!work(worker, part, view, budget))
 			return true;
 		part->work = view->work_next;
 		part->work_octets -= view->payload->len + (uint32_t)sizeof(*view);
@@ -245,8 +244,8 @@ static bool run_part(struct worker *worker, struct room_part *part)
 		if (!more)
 			part->working = false;
 		settle(worker, message);
-		if (budget > 0)
-			budget--;
+		if (*budget > 0)
+			--*budget;
 	}
 	return more;
 }
@@ -254,13 +253,14 @@ static bool run_part(struct worker *worker, struct room_part *part)
 bool fanout_run(struct worker *worker)
 {
 	struct room_part *part, *end = worker->work_last;
+	unsigned budget = FANOUT_SLICE;
 
-	while ((part = worker->work) != NULL) {
+	while (budget > 0 && (part = worker->work) != NULL) {
 		bool last = part == end;
 
 		worker->work = part->work_next;
 		part->work_next = NULL;
-		if (run_part(worker, part)) {
+		if (run_part(worker, part, &budget)) {
 			if (worker->work == NULL)
 				worker->work = part;
 			else

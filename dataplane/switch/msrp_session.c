@@ -605,10 +605,11 @@ static void collect_head(struct worker *worker, struct msrp_session *session, st
 	if (result != 0) {
 		status = 400;
 	} else {
-		/* What follows the head is taken from where it came in, however long it is. */
-		n -= in->head_len - cpim.head_len;
+		/* What of these octets is body is read where it lies: no payload holds as much as the block. */
+		size_t used = cpim.head_len - (in->head_len - n);
+
 		status = begin(worker, session, in, &cpim, (const uint8_t *)in->head->octets,
-			octets + n, len - n, buffer);
+			octets + used, len - used, buffer);
 		pool_put(&worker->texts, in->head);
 		in->head = NULL;
 	}

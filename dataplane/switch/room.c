@@ -148,12 +148,16 @@ static unsigned admit_private(struct room *room, struct message *message, struct
 	return status;
 }
 
-static unsigned admit(struct room *room, struct message *message)
+static unsigned admit(struct worker *worker, struct room *room, struct message *message)
 {
+	const struct leg *sender = pool_at(&worker->legs, message->sender);
 	struct span to = span_make(message->to, message->to_len);
 
 	if (room->closing)
 		return 413; /* context.md 1.6 */
+	/* The sender's worker may not have heard yet that it is a member no longer; who was told so here must be right. */
+	if (!sender->member || sender->removing || sender->conf->flags & MEMBER_MUTED)
+		return 403;
 	if (!address_in(to, room->uris)) {
 		unsigned status = admit_private(room, message, to);
 
@@ -173,7 +177,7 @@ static void begin(struct worker *worker, struct room *room, struct message *mess
 
 	message->seen = true;
 	room->open_messages++;
-	message->status = is_begin ? (uint16_t)admit(room, message) : 413;
+	message->status = is_begin ? (uint16_t)admit(worker, room, message) : 413;
 	if (message->status != 0)
 		return;
 	message->order = ++room->order + 1;

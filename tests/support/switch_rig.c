@@ -130,49 +130,42 @@ void rig_start_with(
 	rig_attach(rig);
 }
 
-static void totals_read(struct switch_rig *rig)
+/* The line of the log that begins with this word. */
+static void log_line_read(struct switch_rig *rig, const char *word, char *out, size_t size)
 {
-	char path[128], line[400];
-	size_t len = 0, n;
+	char path[128], line[4096], *at = NULL;
 	FILE *log;
 
 	snprintf(path, sizeof(path), "%s/log", rig->directory);
 	log = fopen(path, "r");
-	if (log == NULL)
-		fail("%s: %s", path, strerror(errno));
-	while (fgets(line, sizeof(line), log) != NULL) {
-		const char *name = strstr(line, " name=");
-
-		if (name == NULL ||
-			(strstr(line, " counter: ") == NULL && strstr(line, " pool: ") == NULL))
-			continue;
-		n = strlen(name);
-		if (len + n >= sizeof(rig->totals))
-			fail("too many totals");
-		memcpy(rig->totals + len, name, n + 1);
-		len += n;
+	while (log != NULL && at == NULL && fgets(line, sizeof(line), log) != NULL) {
+		at = strstr(line, word);
+		if (at != NULL)
+			snprintf(out, size, "%s", at + strlen(word));
 	}
+	if (at == NULL)
+		fail("the switch does not say \"%s\" at its end", word);
 	fclose(log);
 }
 
-static uint64_t total(const struct switch_rig *rig, const char *name, const char *key)
+static uint64_t number_of(const char *line, const char *name)
 {
 	char text[100];
 	const char *at;
 
-	snprintf(text, sizeof(text), " name=%s %s=", name, key);
-	at = strstr(rig->totals, text);
+	snprintf(text, sizeof(text), " %s=", name);
+	at = strstr(line, text);
 	return at != NULL ? strtoull(at + strlen(text), NULL, 10) : 0;
 }
 
 uint64_t rig_counter(const struct switch_rig *rig, const char *name)
 {
-	return total(rig, name, "value");
+	return number_of(rig->counted, name);
 }
 
 uint64_t rig_pool(const struct switch_rig *rig, const char *name)
 {
-	return total(rig, name, "used");
+	return number_of(rig->held, name);
 }
 
 void rig_stop(struct switch_rig *rig)
@@ -196,7 +189,8 @@ void rig_stop(struct switch_rig *rig)
 	if (system(command) == 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		fail("the switch ended with status %#x; its log is in %s", (unsigned)status,
 			rig->directory);
-	totals_read(rig);
+	log_line_read(rig, "switch: counted", rig->counted, sizeof(rig->counted));
+	log_line_read(rig, "switch: held", rig->held, sizeof(rig->held));
 	snprintf(command, sizeof(command), "rm -r %s", rig->directory);
 	if (system(command) != 0)
 		fail("cannot remove %s", rig->directory);

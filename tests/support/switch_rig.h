@@ -28,7 +28,8 @@ struct switch_rig {
 		char text[600];
 	} * kept;
 	unsigned kept_count, kept_room;
-	char totals[8192]; /* after rig_stop: what the switch said about its life */
+	/* after rig_stop: what the switch said about its life */
+	char counted[4096], held[1024];
 };
 
 /* Starts a switch with so many workers; yaml: further lines of the section `switch:` or more sections, may be "". */
@@ -39,7 +40,7 @@ void rig_start_with(
 /* SIGTERM; it must end with status 0, and nothing may have been written to its log at level error. */
 void rig_stop(struct switch_rig *rig);
 /* After rig_stop: a counter of dataplane/counters.def, summed over workers; how many objects of a pool ("messages",
- * "payloads[PAYLOAD_384]") were held at the end. */
+ * "payloads_384") were held at the end. */
 uint64_t rig_counter(const struct switch_rig *rig, const char *name);
 uint64_t rig_pool(const struct switch_rig *rig, const char *name);
 /* Attaches anew under the same name (after a kill of the controller, or as a fence). */

@@ -40,11 +40,10 @@ unsigned scene_join(struct scene *s, const char *name, const struct rig_member_s
 
 void scene_close(struct scene *s)
 {
-	static const char *const pools[] = { "payloads[PAYLOAD_384]", "payloads[PAYLOAD_1536]",
-		"payloads[PAYLOAD_5120]", "payloads[PAYLOAD_BUFFER]", "messages", "entries",
-		"sessions", "inbounds", "transactions", "ids", "texts", "output", "legs", "rooms",
-		"confs[LEG_CONF_SMALL]", "confs[LEG_CONF_MEDIUM]", "confs[LEG_CONF_LARGE]",
-		"reports", "report_blocks" };
+	static const char *const pools[] = { "payloads_384", "payloads_1536", "payloads_5120",
+		"payloads_buffer", "messages", "entries", "sessions", "inbounds", "transactions",
+		"ids", "texts", "output", "legs", "rooms", "confs_small", "confs_medium",
+		"confs_large", "reports", "report_blocks" };
 	struct switch_cmd close = { .type = CMD_ROOM_CLOSE, .object = s->room };
 	struct switch_rig *rig = &s->rig;
 	unsigned i;
@@ -63,7 +62,7 @@ void scene_close(struct scene *s)
 	cr_expect_eq(rig_counter(rig, "copies_begun"),
 		rig_counter(rig, "copies_whole") + rig_counter(rig, "copies_cut") +
 			rig_counter(rig, "copies_dropped"),
-		"copies that began and never ended:%s", rig->totals);
+		"copies that began and never ended:%s", rig->counted);
 	free(s->body);
 }
 

@@ -102,6 +102,31 @@ Test(messages, a_message_of_many_chunks_arrives_as_one)
 	scene_close(&s);
 }
 
+Test(messages, a_head_that_comes_before_its_body_begins_the_message)
+{
+	char *text = malloc(30001), tid[16];
+	struct scene s;
+	size_t cut;
+	unsigned i;
+
+	memset(text, 'b', 30000);
+	text[30000] = '\0';
+	scene_open(&s, &(struct scene_settings){ 0 }, "alice bob");
+	/* The first read ends within the head or right behind it; the next has much of the body. */
+	for (i = 0; i < 6; i++) {
+		cut = i < 3 ? 30 + i * 20 : sizeof(HEAD) - 1 - (5 - i);
+		snprintf(tid, sizeof(tid), "apart%u", i);
+		begin(&s, ALICE, tid, tid, "1-*/*");
+		peer_write(&s.peer[ALICE], HEAD, cut);
+		usleep(20000);
+		peer_print(&s.peer[ALICE], "%s%s\r\n-------%s$\r\n", &HEAD[cut], text, tid);
+		expect_status(&s, ALICE, tid, 200);
+		expect_text(&s, BOB, text);
+	}
+	free(text);
+	scene_close(&s);
+}
+
 Test(messages, a_chunk_may_end_within_the_cpim_head)
 {
 	struct scene s;

@@ -263,16 +263,16 @@ Test(worker, a_body_that_holds_the_chosen_transaction_id_gets_another)
 	hear(b);
 	workers[0]->random_left = 0;
 	next_octet = 0;
-	/* Message-ID takes 16 octets from the end of the 1024; the transaction id the 13 before them. */
+	/* Message-ID takes 10 octets from the end of the 1024; the transaction id the 10 before them. */
 	send_body(a, alice, "mess0001", "",
 		"\r\n-------"
-		"defghijklmnop"
+		"mp356xd6rx4hp"
 		"$\r\n");
 	heard = hear(b);
 	cr_assert(
-		strstr(heard, "MSRP defghijklmnop SEND") == NULL && strncmp(heard, "MSRP ", 5) == 0,
+		strstr(heard, "MSRP mp356xd6rx4hp SEND") == NULL && strncmp(heard, "MSRP ", 5) == 0,
 		"%s", heard);
-	cr_assert(strstr(heard, "-------defghijklmnop$\r\n\r\n-------") != NULL,
+	cr_assert(strstr(heard, "-------mp356xd6rx4hp$\r\n\r\n-------") != NULL,
 		"the body is whole: %s", heard);
 	cr_assert_eq(
 		strncmp(strstr(heard, "$\r\n\r\n-------") + 12, heard + 5, 13), 0, "%s", heard);
@@ -302,7 +302,7 @@ Test(worker, the_choice_that_the_test_above_spoils_is_really_the_first)
 	next_octet = 0;
 	send_body(a, alice, "mess0001", "", "plain");
 	heard = hear(b);
-	cr_assert(strncmp(heard, "MSRP defghijklmnop SEND", 23) == 0, "%s", heard);
+	cr_assert(strncmp(heard, "MSRP mp356xd6rx4hp SEND", 23) == 0, "%s", heard);
 	close(a);
 	close(b);
 	step(8);
