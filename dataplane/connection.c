@@ -511,10 +511,12 @@ static void keep(struct worker *worker, struct connection *conn, struct buffer *
 	conn->park_len = len;
 }
 
-static void run(struct worker *worker, struct connection *conn, struct buffer *buffer,
+/* False: the connection is over, and its record may be another's already. */
+static bool run(struct worker *worker, struct connection *conn, struct buffer *buffer,
 	uint32_t start, uint32_t len)
 {
 	size_t used;
+	bool alive;
 
 	conn->parsing = true;
 	used = parse(worker, conn, buffer->octets + start, len, buffer);
@@ -523,12 +525,14 @@ static void run(struct worker *worker, struct connection *conn, struct buffer *b
 	if (!conn->dead && !conn->broken)
 		keep(worker, conn, buffer, start + (uint32_t)used, len - (uint32_t)used);
 	conn->parsing = false;
+	alive = !conn->dead && !conn->broken;
 	if (conn->broken && !conn->dead)
 		connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
 	else if (conn->closing && !conn->dead)
 		connection_mark_dirty(worker, conn);
 	else
 		connection_free(worker, conn);
+	return alive;
 }
 
 static bool rooms_are_full(const struct connection *conn)
@@ -639,6 +643,7 @@ void connection_resume(struct worker *worker, struct connection *conn)
 {
 	struct buffer *buffer = conn->park;
 	uint32_t len = conn->park_len;
+	bool alive = true;
 
 	conn->waiting = false;
 	if (buffer == NULL && conn->tail_len > 0) {
@@ -649,10 +654,10 @@ void connection_resume(struct worker *worker, struct connection *conn)
 	if (buffer != NULL) {
 		conn->park = NULL;
 		conn->park_len = 0;
-		run(worker, conn, buffer, conn->park_start, len);
+		alive = run(worker, conn, buffer, conn->park_start, len);
 		buffer_put(worker, buffer);
 	}
-	if (!conn->dead && conn->binding == NULL && !conn->waiting)
+	if (alive && conn->binding == NULL && !conn->waiting)
 		tcp_resume(conn->tcp);
 }
 
