@@ -555,6 +555,8 @@ void backlog_flush(struct worker *worker, struct connection *conn)
 		if (taken < 0)
 			return; /* closed() follows and unbinds the sessions */
 		worker->counters.octets_out += (uint64_t)taken;
+		if (taken > 0)
+			conn->written_at = worker->now_ms;
 		plan_commit(&plan, (size_t)taken);
 		if ((size_t)taken < plan.octets) {
 			conn->blocked = true; /* writable() follows */

@@ -949,7 +949,8 @@ void msrp_session_control(struct worker *worker, struct leg_control *control)
 
 	if (!session->unbinding && conn != NULL) {
 		session->conf = control->conf;
-		if (control->remove || !control->member)
+		/* It may have left and come back before this one could be sent: what began meanwhile, and before, is not its. */
+		if (control->remove || !control->member || control->joined != session->joined)
 			msrp_session_leave(worker, session);
 		if (control->remove) {
 			msrp_session_unbind(worker, session, control->cause);
