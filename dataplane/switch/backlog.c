@@ -393,14 +393,34 @@ static void control_consume(struct worker *worker, struct connection *conn, size
 	}
 }
 
+/* All that the queue pins: of each message what has come and was not sent, not only the view that an entry stands in. */
+static uint64_t pinned_octets(const struct worker *worker, const struct msrp_session *session)
+{
+	const struct entry *entry;
+	uint64_t sum = 0;
+
+	for (entry = session->queue; entry != NULL; entry = entry->next)
+		if (!(entry->flags & ENTRY_CUT) && entry->view != NULL)
+			sum += entry->message->part[worker->index].octets - entry_position(entry);
+	return sum;
+}
+
+#define PINNED_EVERY 8 /* the queue is walked at every so manieth change of a long queue */
+
 static void update_congestion(struct worker *worker, struct msrp_session *session)
 {
 	const struct switch_shared *shared = worker->shared;
-	bool high = session->queue_octets * 10 > shared->leg_queue_octets * 8 ||
-		    session->queue_count * 10ull > shared->leg_queue_messages * 8ull;
-	bool low = session->queue_octets * 2 < shared->leg_queue_octets &&
-		   session->queue_count * 2ull < shared->leg_queue_messages;
+	uint64_t octets = session->queue_octets;
+	bool high, low;
 
+	if (session->queue_count > 0 && session->queue_count % PINNED_EVERY == 0)
+		octets = pinned_octets(worker, session);
+	high = octets * 10 > shared->leg_queue_octets * 8 ||
+	       session->queue_count * 10ull > shared->leg_queue_messages * 8ull;
+	low = octets * 2 < shared->leg_queue_octets &&
+	      session->queue_count * 2ull < shared->leg_queue_messages &&
+	      (!session->congested ||
+		      pinned_octets(worker, session) * 2 < shared->leg_queue_octets);
 	if ((!session->congested && high) || (session->congested && low)) {
 		session->congested = !session->congested;
 		msrp_session_status_changed(worker, session);
