@@ -734,7 +734,7 @@ void connection_tick(struct worker *worker)
 			worker->counters.connections_unfinished++;
 			connection_close(worker, conn, LEG_CAUSE_MEMORY);
 		} else if (conn->control != NULL && worker->now_ms - conn->written_at >=
-							   worker->shared->congestion_kill_ms) {
+							    worker->shared->congestion_kill_ms) {
 			/* A peer that never takes its answers would keep their blocks for ever, and be woken for in vain. */
 			worker->counters.evictions++;
 			connection_close(worker, conn, LEG_CAUSE_CONGESTED);

@@ -636,10 +636,23 @@ static void entry_cut(struct worker *worker, struct msrp_session *session, struc
 void backlog_trim(struct worker *worker, struct message *message)
 {
 	struct message_part *mp = &message->part[worker->index];
-	uint64_t keep_from = mp->octets - worker->shared->leg_queue_octets * 3 / 4;
+	uint64_t limit = worker->shared->leg_queue_octets, keep_from = 0;
+	const struct view *view = mp->first;
 	struct msrp_session *session;
 	struct entry *entry;
+	uint32_t n;
 
+	/* A quarter more than must go, so that the members are not looked at again at once. */
+	if (mp->octets - view->payload->offset > limit)
+		keep_from = mp->octets - limit * 3 / 4;
+	if (mp->views > limit / BACKLOG_VIEW_OCTETS) {
+		for (n = mp->views / 4; n > 0; n--)
+			view = view->next;
+		if (view->payload->offset > keep_from)
+			keep_from = view->payload->offset;
+	}
+	if (keep_from == 0)
+		return;
 	for (session = message->room->part[worker->index].first; session != NULL;
 		session = session->member_next)
 		for (entry = session->queue; entry != NULL; entry = entry->next)
@@ -655,6 +668,27 @@ void backlog_refused(struct worker *worker, struct connection *conn, struct span
 		entry_cut(worker, conn->open_session, conn->open);
 }
 
+/* What would be free without it. A queue counts only the views that its entries stand in; behind them the messages grow. */
+static uint64_t pinned(const struct worker *worker, const struct msrp_session *session)
+{
+	uint64_t octets = session->connection->control_octets;
+	const struct message_part *mp;
+	const struct entry *entry;
+
+	for (entry = session->queue; entry != NULL; entry = entry->next) {
+		mp = &entry->message->part[worker->index];
+		if (entry->view != NULL && !(entry->flags & ENTRY_CUT))
+			octets += mp->octets - entry_position(entry) +
+				  (uint64_t)mp->views * BACKLOG_VIEW_OCTETS;
+	}
+	return octets;
+}
+
+static bool is_stalled(const struct worker *worker, const struct msrp_session *session)
+{
+	return session->queue != NULL && worker->now_ms - session->progress_at > 1000;
+}
+
 void backlog_tick(struct worker *worker)
 {
 	struct connection *conn, *conn_next;
@@ -664,6 +698,12 @@ void backlog_tick(struct worker *worker)
 		conn_next = conn->next;
 		for (session = conn->sessions; session != NULL; session = next) {
 			next = session->next;
+			if (!session->congested && is_stalled(worker, session) &&
+				pinned(worker, session) * 10 >
+					worker->shared->leg_queue_octets * 8) {
+				session->congested = true;
+				msrp_session_status_changed(worker, session);
+			}
 			if (!session->congested || worker->now_ms - session->progress_at <
 							   worker->shared->congestion_kill_ms)
 				continue;
@@ -678,15 +718,18 @@ bool backlog_relieve(struct worker *worker)
 {
 	struct connection *conn, *worst = NULL;
 	struct msrp_session *session;
-	uint64_t most = 0;
+	uint64_t most = 0, octets;
 
 	for (conn = worker->all; conn != NULL; conn = conn->next)
-		for (session = conn->sessions; session != NULL; session = session->next)
-			if (session->queue_octets > most &&
-				worker->now_ms - session->progress_at > 1000) {
-				most = session->queue_octets;
+		for (session = conn->sessions; session != NULL; session = session->next) {
+			if (!is_stalled(worker, session))
+				continue;
+			octets = pinned(worker, session);
+			if (octets > most) {
+				most = octets;
 				worst = conn;
 			}
+		}
 	if (worst == NULL)
 		return false;
 	worker->counters.evictions_memory++;
