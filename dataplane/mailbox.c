@@ -6,7 +6,7 @@
 #include "dataplane/worker.h"
 #include "include/controller.h"
 
-#define COMMANDS_MAX   64                                  /* of one controller in one turn */
+#define COMMANDS_MAX   1024                                /* of one controller in one turn */
 #define SNAPSHOT_SLICE 64                                  /* records looked at in one turn */
 #define ANSWER_MAX     (sizeof(struct switch_event) + 512) /* an answer with our URI */
 #define COUNTS_MS      1000 /* EVENT_ROOM at most so often for a room */

@@ -267,13 +267,16 @@ void worker_step(struct worker *worker, bool sleep)
 		post_awake(&worker->posts);
 		mailbox_awake(worker);
 	}
-	tcp_poll(worker->tcp);
-	run_remote(worker);
+	/* Commands first: what a peer sends because of what its controller was told comes after them. */
 	mailbox_run(worker);
+	worker_run_local(worker);
+	run_remote(worker);
+	tcp_poll(worker->tcp);
 	worker_run_local(worker);
 	fanout_run(worker);
 	connection_flush_dirty(worker);
 	worker_run_local(worker);
+	mailbox_run(worker); /* events of this turn */
 	connection_resume_paused(worker);
 	tick(worker);
 }

@@ -409,8 +409,11 @@ int leg_update(struct worker *worker, struct leg *leg, const struct leg_settings
 		return result;
 	leg->setup = settings->setup;
 	leg->bind_ms = settings->bind_ms;
-	if (leg->session == NULL)
+	if (leg->session == NULL) {
 		leg->unbound_at = worker->now_ms;
+		if (leg->cause == LEG_CAUSE_TIMEOUT)
+			leg->cause = LEG_CAUSE_NEW; /* a new exchange gives it its time again */
+	}
 	if (settings->rebind != 0 && leg->session != NULL && leg->setup == LEG_PASSIVE)
 		leg->rebind = true;
 	leg->revision = ++worker->mailbox.revision;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EVENTS_MAX     256
@@ -17,6 +18,8 @@
 #define NOTSENT_OCTETS (64 * 1024)  /* and responses are not stuck behind megabytes */
 #define ACCEPTS_MAX    64
 #define BACKLOG        4096
+#define DRAINS_MAX     16  /* reads of what a peer still sent, when its connection is closed */
+#define OFF_MS         100 /* without listeners after running out of descriptors */
 
 struct tcp_conn {
 	struct tcp *tcp;
@@ -36,6 +39,7 @@ struct tcp {
 	int epoll_fd, wake_fds[2];
 	int *listeners;
 	unsigned listener_count;
+	uint64_t off_since_ms;
 	bool listeners_off; /* out of descriptors: not asked again until a connection closes */
 	struct tcp_conn *conns, *free_list, *closed_list;
 	uint32_t count;
@@ -46,6 +50,14 @@ struct tcp {
 /* epoll's data: a pointer to a tcp_conn, or one of these. */
 #define WAKE_MARK     ((char *)1) /* 1 and 3 */
 #define LISTENER_MARK ((char *)4) /* + 2 * index */
+
+static uint64_t coarse_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
 
 static socklen_t address_fill(struct sockaddr_storage *at, const char *host, uint16_t port)
 {
@@ -200,23 +212,40 @@ static struct tcp_conn *conn_new(struct tcp *tcp, int fd)
 	return conn;
 }
 
+static void listeners_on(struct tcp *tcp)
+{
+	unsigned i;
+
+	tcp->listeners_off = false;
+	for (i = 0; i < tcp->listener_count; i++)
+		(void)watch(tcp, tcp->listeners[i], LISTENER_MARK + 2 * i, EPOLLIN);
+}
+
+/* With input unread the kernel would reset the connection, and the peer could lose the last answer. */
+static void drain(int fd)
+{
+	char octets[16384];
+	unsigned i;
+
+	shutdown(fd, SHUT_WR);
+	for (i = 0; i < DRAINS_MAX && recv(fd, octets, sizeof(octets), MSG_DONTWAIT) > 0; i++)
+		;
+}
+
 void tcp_close(struct tcp_conn *conn)
 {
 	struct tcp *tcp = conn->tcp;
-	unsigned i;
 
 	if (conn->dead)
 		return;
 	conn->dead = true;
+	drain(conn->fd);
 	close(conn->fd);
 	tcp->count--;
 	conn->next = tcp->closed_list;
 	tcp->closed_list = conn;
-	if (tcp->listeners_off) {
-		tcp->listeners_off = false;
-		for (i = 0; i < tcp->listener_count; i++)
-			(void)watch(tcp, tcp->listeners[i], LISTENER_MARK + 2 * i, EPOLLIN);
-	}
+	if (tcp->listeners_off)
+		listeners_on(tcp);
 }
 
 static void conn_lost(struct tcp_conn *conn, int reason)
@@ -243,6 +272,7 @@ static void do_accept(struct tcp *tcp, unsigned listener)
 				/* Level-triggered: asking again at once would spin. The peers wait in the
 				 * kernel's queue until one of ours goes. */
 				tcp->listeners_off = true;
+				tcp->off_since_ms = coarse_ms();
 				for (i = 0; i < tcp->listener_count; i++)
 					epoll_ctl(tcp->epoll_fd, EPOLL_CTL_DEL, tcp->listeners[i],
 						NULL);
@@ -332,7 +362,12 @@ static void do_event(struct tcp_conn *conn, uint32_t events)
 
 void tcp_wait(struct tcp *tcp, int timeout_ms)
 {
-	int n = epoll_wait(tcp->epoll_fd, tcp->events, EVENTS_MAX, timeout_ms);
+	int n;
+
+	/* Descriptors may be free again that are not ours to notice. */
+	if (tcp->listeners_off && coarse_ms() - tcp->off_since_ms >= OFF_MS)
+		listeners_on(tcp);
+	n = epoll_wait(tcp->epoll_fd, tcp->events, EVENTS_MAX, timeout_ms);
 
 	tcp->event_count = n > 0 ? n : 0;
 }
@@ -377,7 +412,7 @@ long tcp_send(struct tcp_conn *conn, const struct iovec *spans, int count)
 		wanted += spans[i].iov_len;
 	n = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
 	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
+		if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM)
 			return -EPIPE; /* EPOLLERR or EPOLLHUP reports it */
 		n = 0;
 	}

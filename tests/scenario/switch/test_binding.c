@@ -250,7 +250,10 @@ Test(binding, a_leg_not_bound_in_time_is_told_once)
 	/* What follows is the controller's decision: until it removes the leg, it may still be bound. */
 	s.leg[1] = leg;
 	s.count = 2;
-	peer_bind(&s.peer[1], s.rig.port, &s.leg[1]);
+	peer_connect(&s.peer[1], s.rig.port);
+	peer_print(&s.peer[1],
+		"MSRP bind0000 SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: bind0000\r\nByte-Range: 1-0/0\r\n-------bind0000$\r\n",
+		s.leg[1].uri, s.leg[1].path);
 	leg_is(&s, &leg, LEG_BOUND, LEG_CAUSE_NONE);
 	scene_close(&s);
 }
