@@ -151,6 +151,8 @@ bool connection_write(
 
 	if (conn->dead)
 		return false;
+	if (conn->control == NULL)
+		conn->written_at = worker->now_ms;
 	connection_mark_dirty(worker, conn);
 	while (len > 0) {
 		/* The rest of a head has blocks of its own, so that more of it can be put right behind. */
@@ -511,10 +513,12 @@ static void keep(struct worker *worker, struct connection *conn, struct buffer *
 	conn->park_len = len;
 }
 
-static void run(struct worker *worker, struct connection *conn, struct buffer *buffer,
+/* False: the connection is over, and its record may be another's already. */
+static bool run(struct worker *worker, struct connection *conn, struct buffer *buffer,
 	uint32_t start, uint32_t len)
 {
 	size_t used;
+	bool alive;
 
 	conn->parsing = true;
 	used = parse(worker, conn, buffer->octets + start, len, buffer);
@@ -523,12 +527,14 @@ static void run(struct worker *worker, struct connection *conn, struct buffer *b
 	if (!conn->dead && !conn->broken)
 		keep(worker, conn, buffer, start + (uint32_t)used, len - (uint32_t)used);
 	conn->parsing = false;
+	alive = !conn->dead && !conn->broken;
 	if (conn->broken && !conn->dead)
 		connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
 	else if (conn->closing && !conn->dead)
 		connection_mark_dirty(worker, conn);
 	else
 		connection_free(worker, conn);
+	return alive;
 }
 
 static bool rooms_are_full(const struct connection *conn)
@@ -539,6 +545,12 @@ static bool rooms_are_full(const struct connection *conn)
 		if (atomic_load_explicit(&session->conf->room->full, memory_order_relaxed) > 0)
 			return true;
 	return false;
+}
+
+/* Its answers wait for the peer, or its room's fan-out is behind. */
+static bool may_not_read(const struct connection *conn)
+{
+	return conn->control_octets > CONNECTION_CONTROL_MAX || rooms_are_full(conn);
 }
 
 static void pause_reading(struct worker *worker, struct connection *conn)
@@ -589,8 +601,10 @@ static void *on_receive_into(void *user, size_t *size)
 		if (park->refs > 1 || park == worker->rx) {
 			/* Others' octets are in it too: the unfinished head moves to a buffer of its own. */
 			fresh = buffer_get(worker);
-			if (fresh == NULL)
+			if (fresh == NULL) {
+				pause_reading(worker, conn);
 				return NULL;
+			}
 			memcpy(fresh->octets, park->octets + conn->park_start, conn->park_len);
 			buffer_put(worker, park);
 			conn->park = park = fresh;
@@ -639,6 +653,7 @@ void connection_resume(struct worker *worker, struct connection *conn)
 {
 	struct buffer *buffer = conn->park;
 	uint32_t len = conn->park_len;
+	bool alive = true;
 
 	conn->waiting = false;
 	if (buffer == NULL && conn->tail_len > 0) {
@@ -649,10 +664,10 @@ void connection_resume(struct worker *worker, struct connection *conn)
 	if (buffer != NULL) {
 		conn->park = NULL;
 		conn->park_len = 0;
-		run(worker, conn, buffer, conn->park_start, len);
+		alive = run(worker, conn, buffer, conn->park_start, len);
 		buffer_put(worker, buffer);
 	}
-	if (!conn->dead && conn->binding == NULL && !conn->waiting)
+	if (alive && conn->binding == NULL && !conn->waiting)
 		tcp_resume(conn->tcp);
 }
 
@@ -668,6 +683,8 @@ void connection_resume_paused(struct worker *worker)
 		conn->paused = false;
 		if (conn->dead)
 			connection_free(worker, conn);
+		else if (may_not_read(conn))
+			pause_reading(worker, conn); /* still: the transport is not asked in vain */
 		else
 			tcp_resume(conn->tcp); /* asks again, and pauses again if it must */
 	}
@@ -716,6 +733,11 @@ void connection_tick(struct worker *worker)
 			 * others from being read. */
 			worker->counters.connections_unfinished++;
 			connection_close(worker, conn, LEG_CAUSE_MEMORY);
+		} else if (conn->control != NULL && worker->now_ms - conn->written_at >=
+							    worker->shared->congestion_kill_ms) {
+			/* A peer that never takes its answers would keep their blocks for ever, and be woken for in vain. */
+			worker->counters.evictions++;
+			connection_close(worker, conn, LEG_CAUSE_CONGESTED);
 		} else if (conn->sessions == NULL && worker->now_ms - conn->since >= limit) {
 			worker->counters.connections_idle++;
 			connection_close(worker, conn, LEG_CAUSE_TIMEOUT);

@@ -65,6 +65,7 @@ struct connection {
 	char open_tid[CHUNK_TID_MAX];
 	struct transaction *transactions;
 	uint64_t received_at;    /* ms; octets last came */
+	uint64_t written_at;     /* ms; octets last went out, or nothing waited */
 	uint64_t since;          /* ms; when it came, or lost its last session */
 	uint16_t refused_status; /* answer of a bind that failed, for the parked request */
 	uint8_t strangers;

@@ -328,6 +328,7 @@ static void say_held(const struct switch_main *m)
 	if (held > 0 && len < sizeof(line))                                                        \
 		len += (size_t)snprintf(line + len, sizeof(line) - len, " " #name "=%llu",         \
 			(unsigned long long)held);
+	HELD(buffers, buffers)
 	HELD(payloads_384, payloads[PAYLOAD_384])
 	HELD(payloads_1536, payloads[PAYLOAD_1536])
 	HELD(payloads_5120, payloads[PAYLOAD_5120])

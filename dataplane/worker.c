@@ -217,6 +217,25 @@ static void run_remote(struct worker *worker)
 
 /* ---- the loop ---- */
 
+/* What a member does not take lies in the memory of those who sent it: a worker that cannot read for two ticks has the worst
+ * member of every worker evicted. */
+static void relieve(struct worker *worker)
+{
+	bool before = worker->short_of_memory;
+	unsigned w;
+
+	worker->short_of_memory = worker->paused != NULL && !worker_can_receive(worker);
+	atomic_store_explicit(
+		&worker->wants_relief, before && worker->short_of_memory, memory_order_relaxed);
+	for (w = 0; w < worker->shared->workers; w++) {
+		if (atomic_load_explicit(
+			    &worker->shared->worker[w]->wants_relief, memory_order_relaxed)) {
+			backlog_relieve(worker);
+			return;
+		}
+	}
+}
+
 static void tick(struct worker *worker)
 {
 	if (worker->now_ms - worker->ticked_at < TICK_MS)
@@ -226,8 +245,7 @@ static void tick(struct worker *worker)
 	backlog_tick(worker);
 	report_tick(worker);
 	leg_tick(worker);
-	if (worker->paused != NULL && !worker_can_receive(worker) && worker->buffers.free_count < 4)
-		backlog_relieve(worker);
+	relieve(worker);
 }
 
 static bool may_sleep(struct worker *worker)

@@ -54,6 +54,8 @@ struct worker {
 	_Atomic bool stopped; /* the loop has ended: the main thread may take it apart */
 	uint64_t now_ms;
 	uint64_t ticked_at;
+	bool short_of_memory;      /* at the last tick nothing could be read */
+	_Atomic bool wants_relief; /* nor at the one before: read by the other workers */
 	struct tcp *tcp;
 	struct mailbox mailbox;
 	struct post_queue posts;

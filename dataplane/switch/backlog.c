@@ -393,14 +393,34 @@ static void control_consume(struct worker *worker, struct connection *conn, size
 	}
 }
 
+/* All that the queue pins: of each message what has come and was not sent, not only the view that an entry stands in. */
+static uint64_t pinned_octets(const struct worker *worker, const struct msrp_session *session)
+{
+	const struct entry *entry;
+	uint64_t sum = 0;
+
+	for (entry = session->queue; entry != NULL; entry = entry->next)
+		if (!(entry->flags & ENTRY_CUT) && entry->view != NULL)
+			sum += entry->message->part[worker->index].octets - entry_position(entry);
+	return sum;
+}
+
+#define PINNED_EVERY 8 /* the queue is walked at every so manieth change of a long queue */
+
 static void update_congestion(struct worker *worker, struct msrp_session *session)
 {
 	const struct switch_shared *shared = worker->shared;
-	bool high = session->queue_octets * 10 > shared->leg_queue_octets * 8 ||
-		    session->queue_count * 10ull > shared->leg_queue_messages * 8ull;
-	bool low = session->queue_octets * 2 < shared->leg_queue_octets &&
-		   session->queue_count * 2ull < shared->leg_queue_messages;
+	uint64_t octets = session->queue_octets;
+	bool high, low;
 
+	if (session->queue_count > 0 && session->queue_count % PINNED_EVERY == 0)
+		octets = pinned_octets(worker, session);
+	high = octets * 10 > shared->leg_queue_octets * 8 ||
+	       session->queue_count * 10ull > shared->leg_queue_messages * 8ull;
+	low = octets * 2 < shared->leg_queue_octets &&
+	      session->queue_count * 2ull < shared->leg_queue_messages &&
+	      (!session->congested ||
+		      pinned_octets(worker, session) * 2 < shared->leg_queue_octets);
 	if ((!session->congested && high) || (session->congested && low)) {
 		session->congested = !session->congested;
 		msrp_session_status_changed(worker, session);
@@ -535,6 +555,8 @@ void backlog_flush(struct worker *worker, struct connection *conn)
 		if (taken < 0)
 			return; /* closed() follows and unbinds the sessions */
 		worker->counters.octets_out += (uint64_t)taken;
+		if (taken > 0)
+			conn->written_at = worker->now_ms;
 		plan_commit(&plan, (size_t)taken);
 		if ((size_t)taken < plan.octets) {
 			conn->blocked = true; /* writable() follows */
@@ -614,10 +636,23 @@ static void entry_cut(struct worker *worker, struct msrp_session *session, struc
 void backlog_trim(struct worker *worker, struct message *message)
 {
 	struct message_part *mp = &message->part[worker->index];
-	uint64_t keep_from = mp->octets - worker->shared->leg_queue_octets * 3 / 4;
+	uint64_t limit = worker->shared->leg_queue_octets, keep_from = 0;
+	const struct view *view = mp->first;
 	struct msrp_session *session;
 	struct entry *entry;
+	uint32_t n;
 
+	/* A quarter more than must go, so that the members are not looked at again at once. */
+	if (mp->octets - view->payload->offset > limit)
+		keep_from = mp->octets - limit * 3 / 4;
+	if (mp->views > limit / BACKLOG_VIEW_OCTETS) {
+		for (n = mp->views / 4; n > 0; n--)
+			view = view->next;
+		if (view->payload->offset > keep_from)
+			keep_from = view->payload->offset;
+	}
+	if (keep_from == 0)
+		return;
 	for (session = message->room->part[worker->index].first; session != NULL;
 		session = session->member_next)
 		for (entry = session->queue; entry != NULL; entry = entry->next)
@@ -633,6 +668,27 @@ void backlog_refused(struct worker *worker, struct connection *conn, struct span
 		entry_cut(worker, conn->open_session, conn->open);
 }
 
+/* What would be free without it. A queue counts only the views that its entries stand in; behind them the messages grow. */
+static uint64_t pinned(const struct worker *worker, const struct msrp_session *session)
+{
+	uint64_t octets = session->connection->control_octets;
+	const struct message_part *mp;
+	const struct entry *entry;
+
+	for (entry = session->queue; entry != NULL; entry = entry->next) {
+		mp = &entry->message->part[worker->index];
+		if (entry->view != NULL && !(entry->flags & ENTRY_CUT))
+			octets += mp->octets - entry_position(entry) +
+				  (uint64_t)mp->views * BACKLOG_VIEW_OCTETS;
+	}
+	return octets;
+}
+
+static bool is_stalled(const struct worker *worker, const struct msrp_session *session)
+{
+	return session->queue != NULL && worker->now_ms - session->progress_at > 1000;
+}
+
 void backlog_tick(struct worker *worker)
 {
 	struct connection *conn, *conn_next;
@@ -642,6 +698,12 @@ void backlog_tick(struct worker *worker)
 		conn_next = conn->next;
 		for (session = conn->sessions; session != NULL; session = next) {
 			next = session->next;
+			if (!session->congested && is_stalled(worker, session) &&
+				pinned(worker, session) * 10 >
+					worker->shared->leg_queue_octets * 8) {
+				session->congested = true;
+				msrp_session_status_changed(worker, session);
+			}
 			if (!session->congested || worker->now_ms - session->progress_at <
 							   worker->shared->congestion_kill_ms)
 				continue;
@@ -656,15 +718,18 @@ bool backlog_relieve(struct worker *worker)
 {
 	struct connection *conn, *worst = NULL;
 	struct msrp_session *session;
-	uint64_t most = 0;
+	uint64_t most = 0, octets;
 
 	for (conn = worker->all; conn != NULL; conn = conn->next)
-		for (session = conn->sessions; session != NULL; session = session->next)
-			if (session->queue_octets > most &&
-				worker->now_ms - session->progress_at > 1000) {
-				most = session->queue_octets;
+		for (session = conn->sessions; session != NULL; session = session->next) {
+			if (!is_stalled(worker, session))
+				continue;
+			octets = pinned(worker, session);
+			if (octets > most) {
+				most = octets;
 				worst = conn;
 			}
+		}
 	if (worst == NULL)
 		return false;
 	worker->counters.evictions_memory++;

@@ -27,6 +27,9 @@ void backlog_flush(struct worker *worker, struct connection *conn);
 /* The session goes: its entries are dropped, a begun one is counted as cut. */
 void backlog_drop_all(struct worker *worker, struct msrp_session *session);
 
+/* What a view costs beside its octets, about: a sender may put a single octet into each. */
+#define BACKLOG_VIEW_OCTETS 512u
+
 /* Members that hold more of `message` than one leg may pin are cut; called when its views grow. */
 void backlog_trim(struct worker *worker, struct message *message);
 

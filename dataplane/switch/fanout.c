@@ -16,6 +16,7 @@ static void release_views(struct worker *worker, struct message_part *mp)
 		mp->first = view->next;
 		if (mp->first == NULL)
 			mp->last = NULL;
+		mp->views--;
 		payload_drop(worker, view->payload);
 	}
 }
@@ -130,6 +131,7 @@ static void append(struct worker *worker, struct room_part *part, struct view *v
 	else
 		mp->last->next = view;
 	mp->last = view;
+	mp->views++;
 	mp->octets = payload->offset + payload->len;
 	if (payload->flags & PAYLOAD_BEGIN) {
 		part->cursor = part->first;
@@ -147,8 +149,7 @@ static void append(struct worker *worker, struct room_part *part, struct view *v
 		mp->aborted = true;
 	if (payload->flags & PAYLOAD_WHOLE && mp->report != NULL)
 		report_whole(worker, mp->report);
-	if (mp->octets - mp->first->payload->offset > worker->shared->leg_queue_octets)
-		backlog_trim(worker, message);
+	backlog_trim(worker, message);
 }
 
 static bool eligible(

@@ -51,6 +51,7 @@ struct message_part {
 	struct view *first, *last;
 	struct entry *waiting; /* entries that have consumed every view */
 	uint32_t at_end;       /* how many those are */
+	uint32_t views;        /* how many there are */
 	uint32_t entries;      /* live and dead ones together */
 	uint64_t octets;       /* in the views so far: where the next one starts */
 	struct report_part *report;

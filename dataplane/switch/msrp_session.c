@@ -490,8 +490,10 @@ enum session_take msrp_session_send(
 	struct inbound *in;
 	unsigned status;
 
-	if (chunk->has_body && !session->member && !session->was_member)
-		return SESSION_WAIT; /* bound before the focus has let it in: nothing is lost, it is read later */
+	/* Bound before the focus has let it in. What it sends is read then, and its bind answered: who has that answer is a
+	 * member, and misses nothing that begins from then on. */
+	if (!session->member && !session->was_member)
+		return SESSION_WAIT;
 	conn->current = session;
 	conn->inbound = NULL;
 	conn->transaction = NULL;
@@ -949,7 +951,8 @@ void msrp_session_control(struct worker *worker, struct leg_control *control)
 
 	if (!session->unbinding && conn != NULL) {
 		session->conf = control->conf;
-		if (control->remove || !control->member)
+		/* It may have left and come back before this one could be sent: what began meanwhile, and before, is not its. */
+		if (control->remove || !control->member || control->joined != session->joined)
 			msrp_session_leave(worker, session);
 		if (control->remove) {
 			msrp_session_unbind(worker, session, control->cause);

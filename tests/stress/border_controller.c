@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The controller's side of stress_border. It goes through phases: flood (command rings run full), ask and wait
- * (every command's answer is slept for), slow (event rings run full). */
+/* The controller's side of stress_border. It goes through phases: flood (command rings run full),
+ * ask and wait (every command's answer is slept for), slow (event rings run full). */
 #include <poll.h>
 #include <string.h>
 #include <time.h>
@@ -157,8 +157,8 @@ static bool is_abandoned(const struct life *life)
 	       atomic_load(&life->board->abandon[life->name]) >= life->start;
 }
 
-/* In memory that the switch has left nothing may be seen that is not ours, and what we write there must be seen by
- * nobody: these commands carry sequences that the next epoch does not expect. */
+/* In memory that the switch has left nothing may be seen that is not ours, and what we write there
+ * must be seen by nobody: these commands carry sequences that the next epoch does not expect. */
 static void write_after_fence(struct life *life)
 {
 	for (unsigned i = 0; i < 1000; i++) {
@@ -179,7 +179,8 @@ static bool all_ended(const struct life *life)
 	return true;
 }
 
-/* The last command of each worker; its answer comes after everything that the worker had to tell. */
+/* The last command of each worker; its answer comes after everything that the worker had to
+ * tell. */
 static void drain(struct life *life)
 {
 	wait_for_answers(life);
@@ -225,7 +226,8 @@ static struct controller *attach(struct board *board, uint32_t name)
 	struct controller *c;
 	int r;
 
-	/* The switch may still be starting. -ECONNREFUSED comes too when yet another hello of this name overtook us. */
+	/* The switch may still be starting. -ECONNREFUSED comes too when yet another hello of this
+	 * name overtook us. */
 	for (unsigned tries = 0; tries < 200; tries++) {
 		r = controller_attach(&c, board->path, controller_names[name], ATTACH_MS, NULL);
 		if (r == 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* One ring between two threads that see it at the same address. Through a memfd each side has a mapping of its own, and
- * ThreadSanitizer, which knows addresses and not pages, would see no two accesses to the same place. */
+/* One ring between two threads that see it at the same address. Through a memfd each side has a
+ * mapping of its own, and ThreadSanitizer, which knows addresses and not pages, would see no two
+ * accesses to the same place. */
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -103,10 +104,11 @@ static void consume(struct one_ring *one)
 	}
 }
 
-/* The duel: at the same moment one side goes to sleep and the other publishes a record. Whatever the order in which
- * their stores become visible, either the reader sees the record or the writer sees the mark. With a plain store in
- * ring_flush or ring_may_sleep one is lost sooner or later
- * (tried: in most runs, the more so on an idle machine). */
+/* The duel: at the same moment one side goes to sleep and the other publishes a record. Whatever
+ *           the order in which
+ * their stores become visible, either the reader sees the record or the writer sees the mark. With
+ * a plain store in ring_flush or ring_may_sleep one is lost sooner or later (tried: in most runs,
+ * the more so on an idle machine). */
 
 static void spin(uint64_t *random, unsigned most)
 {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* border_stress: what the parts of stress_border share.
  *
- *   stress_border.c      the supervisor: starts, kills, fences, watches, counts
- *   border_switch.c      plays the switch: attach.c and worker threads
- *   border_controller.c  plays a controller: libplenum
- *   border_traffic.c     what the records hold; both sides can make every record of a life again, octet by octet
+ *   stress_border.c the supervisor: starts, kills, fences, watches, counts border_switch.c plays
+ *   the switch: attach.c and worker threads border_controller.c plays a controller: libplenum
+ *   border_traffic.c what the records hold; both sides can make every record of a life again, octet
+ *   by octet
  *
- * Nothing here sleeps with a time limit on a ring: a lost wake-up is a stall, and the supervisor sees it. */
+ * Nothing here sleeps with a time limit on a ring: a lost wake-up is a stall, and the supervisor
+ * sees it. */
 #ifndef TESTS_STRESS_BORDER_STRESS_H
 #define TESTS_STRESS_BORDER_STRESS_H
 #include <stdatomic.h>
@@ -62,7 +63,8 @@ struct event_record {
 	char text[SWITCH_TEXT_MAX];
 };
 
-/* Everything of the record follows from its key; for events also from type and cookie. Returns its octets. */
+/* Everything of the record follows from its key; for events also from type and cookie. Returns its
+ * octets. */
 uint32_t traffic_command(struct command_record *out, const struct record_key *key, unsigned type);
 uint32_t traffic_event(
 	struct event_record *out, const struct record_key *key, unsigned type, uint64_t cookie);

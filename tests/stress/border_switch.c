@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The switch's side of stress_border: attach.c in the main thread, workers that check every command, answer it, and
- * from time to time have events of their own to tell, as a worker with a dirty list has. */
+/* The switch's side of stress_border: attach.c in the main thread, workers that check every
+ * command, answer it, and from time to time have events of their own to tell, as a worker with a
+ * dirty list has. */
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -17,7 +18,8 @@
 #define OWED_MANY         400
 #define EVENT_ROOM_NEEDED (sizeof(struct switch_event) + SWITCH_TEXT_MAX)
 
-/* What the main thread tells a worker about a slot; the worker takes it, and says so by counting down. */
+/* What the main thread tells a worker about a slot; the worker takes it, and says so by counting
+ * down. */
 enum mail_kind { MAIL_NONE, MAIL_ATTACH, MAIL_DETACH };
 
 struct mail {
@@ -232,8 +234,8 @@ static void *worker_main(void *arg)
 		for (unsigned s = 0; s < BORDER_CONTROLLERS_MAX; s++)
 			if (w->lines[s].active)
 				busy = line_serve(w, &w->lines[s]) || busy;
-		/* Also when busy, now and then: mail must not wait for a pause in the traffic. And a pause of our own,
-		 * so that command rings run full. */
+		/* Also when busy, now and then: mail must not wait for a pause in the traffic. And
+		 * a pause of our own, so that command rings run full. */
 		if (busy && ++turns % 64 != 0)
 			continue;
 		if (busy && traffic_random(&w->random) % 16 == 0)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stress_border: the border between the two processes under load. Commands and events of random length go both ways
- * through attach.c and libplenum, and each is checked octet by octet and in order, while rings run full, both sides
- * sleep, controllers are killed with SIGKILL, come back, or are fenced by a second one of the same name. After each
- * attachment both streams begin anew, and nothing of the memory before may be seen.
+/* stress_border: the border between the two processes under load. Commands and events of random
+ * length go both ways through attach.c and libplenum, and each is checked octet by octet and in
+ * order, while rings run full, both sides sleep, controllers are killed with SIGKILL, come back, or
+ * are fenced by a second one of the same name. After each attachment both streams begin anew, and
+ * nothing of the memory before may be seen.
  *
  * usage: stress_border [--threads] [--count N] [--rounds N] [--workers N] [--seconds N] [--seed N]
  *   --threads  both sides as threads of one process, for ThreadSanitizer (else processes)
@@ -308,8 +309,8 @@ static void border_run(uint64_t count, unsigned rounds)
 	wait_for_end(&switch_actor, 0);
 }
 
-/* A run in which a ring was never full, or nobody ever slept, has not shown what it is for. Only a long one is held to it:
- * in a short one the scheduler of a busy machine decides. */
+/* A run in which a ring was never full, or nobody ever slept, has not shown what it is for. Only a
+ * long one is held to it: in a short one the scheduler of a busy machine decides. */
 static void exercised_check(uint64_t count, unsigned rounds)
 {
 	if (count < LONG_RUN)

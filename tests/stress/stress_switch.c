@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* stress_switch: members on several workers of the real switch; every one must get every message once, whole, and all in
- * the same order.  usage: stress_switch [messages [members [workers]]]
+/* stress_switch: members on several workers of the real switch; every one must get every message
+ * once, whole, and all in the same order. usage: stress_switch [messages [members [workers]]]
  *
- * Every member sends its share, as fast as its window of unanswered messages allows, in bodies of 1 to 6000 octets (now and then 200 KB in
- * several chunks). A message's text is its number, its length and octets that follow from the number. Plain main: runs
- * under TSan too.
+ * Every member sends its share, as fast as its window of unanswered messages allows, in bodies of 1
+ * to 6000 octets (now and then 200 KB in several chunks). A message's text is its number, its
+ * length and octets that follow from the number. Plain main: runs under TSan too.
  */
 #include <poll.h>
 #include <stdio.h>
@@ -180,7 +180,8 @@ static void take(struct member *m)
 		die("a sender got its own message", (int)(m - all), number);
 }
 
-/* Parts of a long message are answered one by one: the window counts whole messages by their last part. */
+/* Parts of a long message are answered one by one: the window counts whole messages by their last
+ * part. */
 static int unanswered(const struct member *m, int first)
 {
 	int number, parts = 0, sent = 0;

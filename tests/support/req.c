@@ -15,8 +15,8 @@ void req_executed(const char *id, const char *suite, const char *test)
 		return;
 	len = snprintf(line, sizeof(line), "%s\t%s/%s\n", id, suite, test);
 	fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-	/* A proof that cannot be noted must not look like one that was never made: the test fails. Tests run side by
-	 * side; O_APPEND and one write keep their lines whole. */
+	/* A proof that cannot be noted must not look like one that was never made: the test fails.
+	 * Tests run side by side; O_APPEND and one write keep their lines whole. */
 	if (fd < 0 || len >= (int)sizeof(line) || write(fd, line, (size_t)len) != len) {
 		perror(file);
 		abort();

@@ -673,7 +673,8 @@ void sip_reply(struct sip_peer *peer, const struct sip_message *request, unsigne
 	print(out, "%s", headers);
 	body_print(out, type, body);
 	fclose(out);
-	/* RFC 3261 18.2.2: over TCP on the connection it came by; where there are several, any does here. */
+	/* RFC 3261 18.2.2: over TCP on the connection it came by; where there are several, any does
+	 * here. */
 	if (peer->tcp) {
 		int fd = peer->link[peer->links - 1].fd;
 
@@ -962,8 +963,8 @@ static bool party_heard(struct sip_party *party, const char *id)
 	return false;
 }
 
-/* A bound leg becomes a member when the focus's command reaches the switch, which nobody outside is told: the first
- * says something until everybody hears it. */
+/* A bound leg becomes a member when the focus's command reaches the switch, which nobody outside is
+ * told: the first says something until everybody hears it. */
 static void party_settle(struct sip_party *parties, unsigned count)
 {
 	for (unsigned tries = 0; tries < 30; tries++) {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sip_rig: plenum-switch and plenum-focus together on free ports, and raw SIP peers over UDP or TCP; their MSRP is
- * switch_rig's msrp_peer.
+/* sip_rig: plenum-switch and plenum-focus together on free ports, and raw SIP peers over UDP or
+ * TCP; their MSRP is switch_rig's msrp_peer.
  *
- * Place:    tests/scenario. Nothing of the product is linked but the MSRP parser; SIP is plain text, in and out.
- * Threads:  one.  Every wait is bounded; what does not come within RIG_WAIT_MS ends the test with a sentence, the
- *           message taken last and the place of the logs.
- * Programs: PLENUM_SWITCH and PLENUM_FOCUS in the environment (meson sets them). They die with the test.
+ * Place:    tests/scenario. Nothing of the product is linked but the MSRP parser; SIP is plain
+ *           text, in and out.
+ * Threads:  one. Every wait is bounded; what does not come within RIG_WAIT_MS ends the test with a
+ *           sentence, the message taken last and the place of the logs.
+ * Programs: PLENUM_SWITCH and PLENUM_FOCUS in the environment (meson sets them). They die with the
+ *           test.
  */
 #ifndef TESTS_SUPPORT_SIP_RIG_H
 #define TESTS_SUPPORT_SIP_RIG_H
@@ -41,10 +43,12 @@ struct rig_options {
 };
 /* Both daemons, ready. options may be NULL. */
 void sip_rig_start(struct sip_rig *rig, const struct rig_options *options);
-/* SIGTERM to the focus, then to the switch: both end with status 0, and neither wrote a line at level error. */
+/* SIGTERM to the focus, then to the switch: both end with status 0, and neither wrote a line at
+ * level error. */
 void sip_rig_stop(struct sip_rig *rig);
 
-/* One daemon at a time, for the tests of their start and end. which: "PLENUM_FOCUS" or "PLENUM_SWITCH". */
+/* One daemon at a time, for the tests of their start and end. which: "PLENUM_FOCUS" or
+ * "PLENUM_SWITCH". */
 void rig_daemon_start(struct rig_daemon *daemon, const struct sip_rig *rig, const char *which);
 bool rig_daemon_ready(struct rig_daemon *daemon, int wait_ms);
 /* The status that it exited with; -1: it runs, -2: a signal ended it. */
@@ -72,7 +76,8 @@ struct sip_message {
 /* The nth value (0: the first) of a header; "" when absent. */
 const char *sip_header(const struct sip_message *message, const char *name);
 const char *sip_header_nth(const struct sip_message *message, const char *name, unsigned nth);
-/* What follows `start` ("a=path:") in the first line of the body that begins so; "" when there is none. */
+/* What follows `start` ("a=path:") in the first line of the body that begins so; "" when there is
+ * none. */
 void sip_body_line(const struct sip_message *message, const char *start, char *out, size_t size);
 
 /* ---- peers ---- */
@@ -92,9 +97,9 @@ struct sip_peer {
 	} link[SIP_LINKS_MAX];
 	unsigned links;
 	struct sip_message message; /* taken last */
-	struct sip_message kept[32];
+	struct sip_message kept[256];
 	unsigned kept_count;
-	uint64_t seen[256]; /* hashes of what came, to know a repetition */
+	uint64_t seen[2048]; /* hashes of what came, to know a repetition */
 	unsigned seen_count;
 	unsigned repeated; /* messages that came again; they are not taken twice */
 };
@@ -103,12 +108,14 @@ void sip_peer_open(struct sip_peer *peer, const struct sip_rig *rig, const char 
 void sip_peer_close(struct sip_peer *peer);
 /* Octets as they are, to the focus. */
 void sip_write(struct sip_peer *peer, const void *octets, size_t len);
-/* Waits for a request of this method, or for a response (status 0: a final one) to this method; call_id NULL: any.
- * It is then in peer->message. What else comes meanwhile is kept for later. False: nothing within wait_ms. */
+/* Waits for a request of this method, or for a response (status 0: a final one) to this method;
+ * call_id NULL: any. It is then in peer->message. What else comes meanwhile is kept for later.
+ * False: nothing within wait_ms. */
 bool sip_await_request(struct sip_peer *peer, const char *method, int wait_ms);
 bool sip_await_response(struct sip_peer *peer, const char *method, const char *call_id,
 	unsigned status, int wait_ms);
-/* True: for wait_ms nothing comes but repetitions, and nothing is kept (provisional responses aside). */
+/* True: for wait_ms nothing comes but repetitions, and nothing is kept (provisional responses
+ *       aside). */
 bool sip_nothing(struct sip_peer *peer, int wait_ms);
 /* Receives for wait_ms; everything is kept. */
 void sip_listen(struct sip_peer *peer, int wait_ms);
@@ -142,14 +149,16 @@ const char *call_sdp(struct sip_call *call, const char *setup, const char *lines
 #define RIG_MULTIPART "multipart/mixed;boundary=" RIG_BOUNDARY
 char *call_list(const char *sdp, const char *entries);
 
-/* An INVITE with a new Call-ID. headers: lines with CRLF, may be "". type NULL: no body. P-Asserted-Identity is the
- * peer's, unless headers has one or call->no_identity is set. */
+/* An INVITE with a new Call-ID. headers: lines with CRLF, may be "". type NULL: no body.
+ * P-Asserted-Identity is the peer's, unless headers has one or call->no_identity is set. */
 void call_invite(struct sip_call *call, struct sip_peer *peer, const char *uri, const char *headers,
 	const char *type, const char *body);
-/* An INVITE to the factory with SDP and a list of these peers (struct sip_peer *, ended by NULL). */
+/* An INVITE to the factory with SDP and a list of these peers (struct sip_peer *, ended by
+ * NULL). */
 void call_factory(struct sip_call *call, struct sip_peer *peer, const char *headers, ...)
 	__attribute__((sentinel));
-/* The final response to our INVITE; a failure is ACKed. Learns the dialog from a 200. 0: none came. */
+/* The final response to our INVITE; a failure is ACKed. Learns the dialog from a 200. 0: none
+ * came. */
 unsigned call_final(struct sip_call *call);
 void call_ack(struct sip_call *call);
 void call_cancel(struct sip_call *call);
@@ -183,7 +192,8 @@ struct sip_party {
 	struct sip_call call;
 	struct msrp_peer msrp;
 };
-/* The first invites the others, who accept one after the other; all ACKs exchanged; with_msrp: all bound. */
+/* The first invites the others, who accept one after the other; all ACKs exchanged; with_msrp: all
+ * bound. */
 void party_meet(struct sip_rig *rig, struct sip_party *parties, unsigned count, const char *headers,
 	bool with_msrp);
 void party_close(struct sip_party *parties, unsigned count);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* switch_rig: the real plenum-switch with a controller, and MSRP peers on kernel TCP, for tests.
  *
- * Threads: one.  Every wait is bounded; what does not come within RIG_WAIT_MS fails the test with a sentence.
+ * Threads: one. Every wait is bounded; what does not come within RIG_WAIT_MS fails the test with a
+ *          sentence.
  * The program is named by PLENUM_SWITCH in the environment (meson sets it).
  */
 #ifndef TESTS_SUPPORT_SWITCH_RIG_H
@@ -32,21 +33,24 @@ struct switch_rig {
 	char counted[4096], held[1024];
 };
 
-/* Starts a switch with so many workers; yaml: further lines of the section `switch:` or more sections, may be "". */
+/* Starts a switch with so many workers; yaml: further lines of the section `switch:` or more
+ * sections, may be "". */
 void rig_start(struct switch_rig *rig, unsigned workers, const char *yaml);
 /* The same with further lines of the section `msrp:`, each with its two blanks and line feed. */
 void rig_start_with(
 	struct switch_rig *rig, unsigned workers, const char *msrp_yaml, const char *switch_yaml);
-/* SIGTERM; it must end with status 0, and nothing may have been written to its log at level error. */
+/* SIGTERM; it must end with status 0, and nothing may have been written to its log at level
+ * error. */
 void rig_stop(struct switch_rig *rig);
-/* After rig_stop: a counter of dataplane/counters.def, summed over workers; how many objects of a pool ("messages",
- * "payloads_384") were held at the end. */
+/* After rig_stop: a counter of dataplane/counters.def, summed over workers; how many objects of a
+ * pool ("messages", "payloads_384") were held at the end. */
 uint64_t rig_counter(const struct switch_rig *rig, const char *name);
 uint64_t rig_pool(const struct switch_rig *rig, const char *name);
 /* Attaches anew under the same name (after a kill of the controller, or as a fence). */
 void rig_attach(struct switch_rig *rig);
 
-/* Sends a command, waits for its answer; the answer is in rig->event and rig->text. Returns its result. */
+/* Sends a command, waits for its answer; the answer is in rig->event and rig->text. Returns its
+ * result. */
 int rig_command(struct switch_rig *rig, unsigned worker, struct switch_cmd *cmd,
 	const struct text_builder *text);
 /* Waits for an event of this type about this object (NULL: any); it is then in rig->event. */
@@ -57,7 +61,8 @@ bool rig_event_within(struct switch_rig *rig, enum switch_event_type type,
 	const struct object_id *object, int wait_ms);
 
 struct object_id rig_room(struct switch_rig *rig, unsigned worker, uint32_t flags);
-/* The settings that rig_room does not have; absent ones as there. CMD_ROOM_OPEN, or CMD_ROOM_SET of `room`. */
+/* The settings that rig_room does not have; absent ones as there. CMD_ROOM_OPEN, or CMD_ROOM_SET of
+ * `room`. */
 struct rig_room_settings {
 	unsigned worker;
 	uint32_t flags;
@@ -109,7 +114,8 @@ struct msrp_peer {
 	bool closed; /* by the switch */
 };
 void peer_connect(struct msrp_peer *peer, uint16_t port);
-/* For a leg that connects: listens on loopback at a free port, and takes a connection (fails after RIG_WAIT_MS). */
+/* For a leg that connects: listens on loopback at a free port, and takes a connection (fails after
+ * RIG_WAIT_MS). */
 int peer_listen(uint16_t *port, int backlog);
 void peer_accept(struct msrp_peer *peer, int listener);
 void peer_close(struct msrp_peer *peer);
@@ -117,7 +123,8 @@ void peer_close(struct msrp_peer *peer);
 void peer_write(struct msrp_peer *peer, const void *octets, size_t len);
 void peer_print(struct msrp_peer *peer, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Waits for the next request or response, whole (its body may be long). False: closed, or nothing within wait_ms. */
+/* Waits for the next request or response, whole (its body may be long). False: closed, or nothing
+ * within wait_ms. */
 bool peer_take(struct msrp_peer *peer, int wait_ms);
 /* One turn without waiting: what is there. */
 bool peer_poll(struct msrp_peer *peer);
@@ -130,7 +137,8 @@ void peer_bind(struct msrp_peer *peer, uint16_t port, const struct rig_leg *leg)
 /* A whole message to the room in one chunk; headers: further header lines with CRLF, may be "". */
 void peer_say(struct msrp_peer *peer, const struct rig_leg *from, const char *id,
 	const char *headers, const char *text);
-/* Takes until the response to `tid` comes; returns its status. Other things taken meanwhile are dropped. */
+/* Takes until the response to `tid` comes; returns its status. Other things taken meanwhile are
+ * dropped. */
 unsigned peer_status(struct msrp_peer *peer, const char *tid);
 #define RIG_ROOM_URI "sip:room@example.com"
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* cast: the daemons and the people of a test of the focus; for one .c each. Everything is static: Criterion runs each
- * test in a process of its own. */
+/* cast: the daemons and the people of a test of the focus; for one .c each. Everything is static:
+ * Criterion runs each test in a process of its own. */
 #ifndef TESTS_SCENARIO_FOCUS_CAST_H
 #define TESTS_SCENARIO_FOCUS_CAST_H
 #include <criterion/criterion.h>

@@ -470,9 +470,9 @@ Test(CF_7_2_1_2, FR1_all_refuse_the_lowest_code_wins)
 	call_factory(&call, &alice, "", &bob, &carol, NULL);
 	call_incoming(&bobs, &bob);
 	call_incoming(&carols, &carol);
-	call_reject(&bobs, 603, "");
+	call_reject(&bobs, 486, "");
 	cr_assert(sip_nothing(&alice, 200), "not all have failed");
-	call_reject(&carols, 486, "");
+	call_reject(&carols, 603, "");
 	cr_assert_eq(call_final(&call), 486);
 	REQ("CF-7.2.1.2-FR0");
 	REQ("CF-7.2.1.2-FR1");

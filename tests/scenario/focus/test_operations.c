@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Start, end, and what is said when something is missing. (tools/plenum up: tests/unit/tools/test_plenum_up.sh) */
+/* Start, end, and what is said when something is missing. (tools/plenum up:
+ * tests/unit/tools/test_plenum_up.sh) */
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sipp (Debian: sip-tester) calls the factory: a thousand times over UDP, a thousand times over TCP. Its scenario is
- * sipp/call.xml; PLENUM_SIPP_CALL names it. */
+/* sipp (Debian: sip-tester) calls the factory: a thousand times over UDP, a thousand times over
+ * TCP. Its scenario is sipp/call.xml; PLENUM_SIPP_CALL names it. */
 #include <unistd.h>
 #include "tests/scenario/focus/cast.h"
 
@@ -53,8 +53,9 @@ static unsigned ended_in_log(void)
 
 static void thousand_calls(const char *transport)
 {
+	/* Fewer rooms and legs than calls: what is not given back is missed. */
 	const struct rig_options options = { .conference = ALONE,
-		.the_switch = "  max_legs: 2000\n  memory_mb: 256\n" };
+		.the_switch = "  max_legs: 300\n  max_rooms: 300\n" };
 	char command[1024];
 	long before, after;
 	int status;
@@ -75,8 +76,10 @@ static void thousand_calls(const char *transport)
 	if (status != 0 && system(command) != 0)
 		fprintf(stderr, "sipp said nothing\n");
 	cr_assert_eq(status, 0, "sipp ended with status %d", status);
-	snprintf(command, sizeof(command), "%s/errors", rig.directory);
-	cr_assert_neq(access(command, F_OK), 0, "sipp met unexpected messages");
+	/* On a busy machine sipp repeats an INVITE over UDP and throws away the second 200 when its
+	 * call is over: it writes that down, but it is no unexpected message. */
+	snprintf(command, sizeof(command), "grep -i 'unexpected' %s/errors >&2", rig.directory);
+	cr_assert_neq(system(command), 0, "sipp met unexpected messages");
 	cr_assert(rig_log_has(&rig.focus, " conferences=0", 1000));
 	for (unsigned tries = 0; tries < 50 && conferences() != 0; tries++)
 		rig_pause(20);
@@ -87,6 +90,8 @@ static void thousand_calls(const char *transport)
 #if !defined(__SANITIZE_ADDRESS__) /* its quarantine keeps what was freed */
 	cr_assert_lt(after - before, GROWTH_MAX_KB, "resident memory went from %ld to %ld KB",
 		before, after);
+#else
+	(void)after;
 #endif
 	sip_peer_open(&alice, &rig, "alice", SIP_TRUSTED, false);
 	cr_assert(sip_focus_lives(&alice));

@@ -39,8 +39,10 @@ static void sees(struct scene *s, unsigned who, const char *text)
 
 	for (i = 0; i < 400; i++) {
 		cr_assert(!peer_take(peer, 25), "a whole chunk, though its sender is still at it");
-		if (memmem(peer->octets, peer->len, text, strlen(text)) != NULL ||
-			memmem(peer->body, peer->body_len, text, strlen(text)) != NULL)
+		if ((peer->len > 0 &&
+			    memmem(peer->octets, peer->len, text, strlen(text)) != NULL) ||
+			(peer->body_len > 0 &&
+				memmem(peer->body, peer->body_len, text, strlen(text)) != NULL))
 			return;
 	}
 	cr_assert_fail("%s does not see: %s", s->leg[who].address, text);
@@ -429,7 +431,7 @@ Test(messages, one_that_comes_again_is_answered_and_not_delivered_again)
 Test(messages, one_that_comes_again_at_once_is_not_delivered_again)
 {
 	struct scene s;
-	unsigned i;
+	unsigned i, copies[4] = { 0 };
 
 	scene_open(&s, &(struct scene_settings){ .workers = 2 }, "alice bob carol dave");
 	/* In one write: the second is here before the room has judged the first. */
@@ -445,17 +447,22 @@ Test(messages, one_that_comes_again_at_once_is_not_delivered_again)
 		peer_write(&s.peer[i], text, strlen(text));
 		free(text);
 		free(body);
-		unsigned answers = 0, copies = 0;
+		unsigned answers = 0;
 		while (answers < 2) {
 			cr_assert(peer_take(&s.peer[i], RIG_WAIT_MS));
 			if (s.peer[i].chunk.method == METHOD_RESPONSE) {
 				cr_assert_eq(s.peer[i].chunk.status, 200);
 				answers++;
 			} else {
-				copies++;
+				copies[i]++;
 			}
 		}
-		cr_assert_leq(copies, i);
+	}
+	/* One copy of each other's, and no more. */
+	for (i = ALICE; i <= DAVE; i++) {
+		for (; copies[i] < 3; copies[i]++)
+			scene_take(&s, i);
+		expect_nothing(&s, i);
 	}
 	scene_close(&s);
 	cr_assert_eq(rig_counter(&s.rig, "messages_duplicate"), 4);
@@ -537,9 +544,9 @@ Test(messages, an_alias_takes_the_senders_place)
 	cr_assert(strstr(s.body, "From: <sip:anon-4f1c@anonymous.invalid>\r\n") == s.body);
 	cr_assert(strstr(s.body, "alice") == NULL);
 	/* In chunks, with a total; a display name is hidden too. */
-	size_t len = strlen(HEAD) + 4000 + strlen("\"Alice W\" ");
+	size_t len = strlen(HEAD) + 4000 + strlen("\"Alice in W\" ");
 	char *body = malloc(len + 1);
-	snprintf(body, len + 1, "From: \"Alice W\" %s%s", HEAD + 6, text);
+	snprintf(body, len + 1, "From: \"Alice in W\" %s%s", HEAD + 6, text);
 	snprintf(range, sizeof(range), "Message-ID: anon2\r\nByte-Range: 1-*/%zu\r\n", len);
 	scene_chunk(&s, ALICE, "anon2a", range, body, 2500, '+');
 	expect_status(&s, ALICE, "anon2a", 200);
@@ -549,7 +556,7 @@ Test(messages, an_alias_takes_the_senders_place)
 	expect_status(&s, ALICE, "anon2b", 200);
 	expect_text(&s, BOB, text);
 	cr_assert(strstr(s.body, "lice") == NULL);
-	cr_assert_eq(s.len, len - strlen("\"Alice W\" <sip:alice@example.com>") + strlen(alias));
+	cr_assert_eq(s.len, len - strlen("\"Alice in W\" <sip:alice@example.com>") + strlen(alias));
 	free(body);
 	/* Its own alias is a good From too, and a part of it is not. */
 	REFUSED(&s, ALICE, 200, .id = "anon3", .from = alias, .text = "me again");

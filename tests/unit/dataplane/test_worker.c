@@ -2,6 +2,7 @@
 /* Workers stepped by the test in one thread, with its own clock and its own randomness. */
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -400,6 +401,98 @@ Test(worker, unfinished_requests_do_not_keep_the_others_from_being_read)
 	cr_assert(strstr(hear(b), "hello") != NULL);
 	for (i = 0; i < 60; i++)
 		close(held[i]);
+	close(a);
+	close(b);
+	step(8);
+	stop();
+}
+
+/* Bob reads nothing: what alice says fills the kernel's buffers, and then his queue. */
+static int stalled(const struct leg *bob, int from, const struct leg *alice, const char *body)
+{
+	int fd = dial(1), small = 4096, i;
+	char id[16];
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	bind_leg(fd, bob);
+	step(8);
+	for (i = 0; i < 2000 && (bob->session == NULL || bob->session->queue_count < 20); i++) {
+		snprintf(id, sizeof(id), "fill%04d", i);
+		send_body(from, alice, id, "Failure-Report: no\r\n", body);
+	}
+	cr_assert_geq(bob->session->queue_count, 20);
+	return fd;
+}
+
+/* A payload costs more than the octet in it: the limit of a queue is one of memory. */
+Test(worker, octets_that_come_one_by_one_do_not_use_up_the_memory)
+{
+	static char body[3000];
+	struct leg *alice, *bob;
+	struct room *room;
+	int a, b, i;
+
+	start(2);
+	room = open_room();
+	alice = add_member(room, "alice", 0);
+	bob = add_member(room, "bob", 1);
+	a = dial(0);
+	bind_leg(a, alice);
+	memset(body, 'A', sizeof(body) - 1);
+	b = stalled(bob, a, alice, body);
+	say(a,
+		"MSRP drip0001 SEND\r\nTo-Path: %.*s\r\nFrom-Path: %.*s\r\nMessage-ID: drip0001\r\nByte-Range: 1-*/*\r\nContent-Type: message/cpim\r\n\r\nFrom: <sip:alice@example.com>\r\nTo: <" ROOM_URI
+		">\r\n\r\nContent-Type: text/plain\r\n\r\n",
+		SPAN_ARG(alice->conf->uri), SPAN_ARG(alice->conf->path));
+	for (i = 0; i < 30000; i++)
+		say(a, "A");
+	step(8);
+	cr_assert(worker_can_receive(workers[0]));
+	close(a);
+	close(b);
+	step(8);
+	stop();
+}
+
+/* A queue counts the views that its entries stand in; a message grows behind them. */
+Test(worker, a_stalled_member_is_congested_by_all_that_it_pins)
+{
+	static char body[7001];
+	struct leg *alice, *bob;
+	struct room *room;
+	int a, b, i, k, on = 1;
+
+	start(2);
+	room = open_room();
+	alice = add_member(room, "alice", 0);
+	bob = add_member(room, "bob", 1);
+	a = dial(0);
+	setsockopt(a, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* each piece is read alone */
+	bind_leg(a, alice);
+	memset(body, 'A', sizeof(body) - 1);
+	body[2999] = '\0';
+	b = stalled(bob, a, alice, body);
+	body[2999] = 'A';
+	cr_assert(!bob->session->congested);
+	for (i = 0; i < 80; i++) {
+		say(a,
+			"MSRP late%04d SEND\r\nTo-Path: %.*s\r\nFrom-Path: %.*s\r\nMessage-ID: late%04d\r\nFailure-Report: no\r\nByte-Range: 1-*/*\r\nContent-Type: message/cpim\r\n\r\nFrom: <sip:alice@example.com>\r\nTo: <" ROOM_URI
+			">\r\n\r\nContent-Type: text/plain\r\n\r\n",
+			i, SPAN_ARG(alice->conf->uri), SPAN_ARG(alice->conf->path), i);
+		for (k = 0; k < 8; k++)
+			say(a, "%s", body);
+		say(a, "\r\n-------late%04d$\r\n", i);
+	}
+	cr_assert_lt(bob->session->queue_octets, 1u << 20, "%llu of %u",
+		(unsigned long long)bob->session->queue_octets, bob->session->queue_count);
+	clock_now += 2000;
+	step(4);
+	cr_assert(bob->congested);
+	clock_now += shared.congestion_kill_ms;
+	step(4);
+	cr_assert_eq(workers[1]->counters.evictions, 1);
+	step(8);
+	assert_at_rest(workers[1]);
 	close(a);
 	close(b);
 	step(8);
