@@ -114,6 +114,7 @@ void connection_mark_dirty(struct worker *worker, struct connection *conn)
 	conn->dirty = true;
 	conn->dirty_next = worker->dirty;
 	worker->dirty = conn;
+	worker->dirty_count++;
 }
 
 static void on_writable(void *user)
@@ -695,6 +696,7 @@ void connection_flush_dirty(struct worker *worker)
 	struct connection *conn = worker->dirty, *next;
 
 	worker->dirty = NULL;
+	worker->dirty_count = 0;
 	for (; conn != NULL; conn = next) {
 		next = conn->dirty_next;
 		conn->dirty = false;

@@ -69,6 +69,7 @@ struct worker {
 	struct buffer *rx; /* what the next read goes into */
 	uint32_t rx_used;  /* octets in front that payloads refer to */
 	struct connection *all, *dirty, *paused;
+	uint32_t dirty_count; /* on the dirty list */
 	struct room_part *work, *work_last;
 	struct report_part *reports_open; /* not settled */
 

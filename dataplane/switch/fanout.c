@@ -185,6 +185,8 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 			--*budget;
 			if (!eligible(worker, message, session))
 				continue;
+			if (worker->dirty_count >= FANOUT_CONNECTIONS)
+				*budget = 0;
 			if (backlog_add(worker, session, message, view) != NULL) {
 				if (mp->report != NULL)
 					report_copy_begun(worker, mp->report, session);

@@ -13,9 +13,11 @@ struct worker;
 struct room_part;
 struct msrp_session;
 
-/* Members looked at in one worker_step, of all rooms together: about a millisecond. What is sent to them afterwards costs
- * ten times that and more, and all that one slice holds for a member goes out in one write: a small slice costs writes. */
-#define FANOUT_SLICE 16384
+/* In one worker_step, of all rooms together. What one slice holds for a member goes out in one write, so a small slice
+ * costs writes; but writing is what takes time, so the slice also ends when so many connections have something to send:
+ * input waits some 30 ms at most. */
+#define FANOUT_SLICE       16384 /* entries */
+#define FANOUT_CONNECTIONS 4096
 
 /* POST_FORWARD: this worker's view of a payload has arrived. */
 void fanout_view(struct worker *worker, struct view *view);
