@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bench_join: what a call costs the focus and the switch: INVITE with SDP to the factory, 200, ACK, half a second, BYE.
+/* bench_join: what a call costs the focus and the switch: INVITE with SDP to the factory, 200, ACK,
+ * half a second, BYE.
  *
- * sipp calls the conference factory without a list (allow_empty_factory), so each call makes a conference of one member, with a
- * room and a leg in the switch, and ends it again. This is more work than a join into a conference that exists, and no member hears
- * of it: the design's figure, joins a second into ONE conference with its members notified, cannot be measured before that exists.
- * CPU time of both processes by the kernel's count; a call a second and core is its reciprocal, not a rate that was offered.
- * Memory: the growth of the focus's resident memory between few and many calls that are held, over TCP, where no transaction
- * lingers. usage: bench_join; PLENUM_SWITCH and PLENUM_FOCUS name the programs; sipp (sip-tester) must be installed.
+ * sipp calls the conference factory without a list (allow_empty_factory), so each call makes a
+ * conference of one member, with a room and a leg in the switch, and ends it again. This is more
+ * work than a join into a conference that exists, and no member hears of it: the design's figure,
+ * joins a second into ONE conference with its members notified, cannot be measured before that
+ * exists. CPU time of both processes by the kernel's count; a call a second and core is its
+ * reciprocal, not a rate that was offered.
+ * Memory: the growth of the focus's resident memory between few and many calls that are held, over
+ *         TCP, where no transaction
+ * lingers. usage: bench_join; PLENUM_SWITCH and PLENUM_FOCUS name the programs; sipp (sip-tester)
+ * must be installed.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bench_latency: what a member waits for: the first octet of long and short messages, and small messages beside a stalled member.
+/* bench_latency: what a member waits for: the first octet of long and short messages, and small
+ * messages beside a stalled member.
  *
  *   first octet   a room of three; messages of 100 octets, 10 KB, 1 MB and 100 MB, each in one chunk, in turn: from the call that
- *                 writes the first octet to the first octet of body at a member. Cut-through means: the same for all.
+ *                 writes the first octet to the first octet of body at a member. Cut-through means:
+ *                 the same for all.
  *   stalled       a room of eleven; 1,000 messages of 1 KB a second on a fixed schedule, blocks with everyone reading and blocks with
- *                 one of the ten receivers not reading, in turn: from the intended time of sending to each other member.
- * Wall time, on a machine that others use: only the ratios mean something. Needs a switch that may use all CPUs; so may we.
+ *                 one of the ten receivers not reading, in turn: from the intended time of sending
+ *                 to each other member.
+ * Wall time, on a machine that others use: only the ratios mean something. Needs a switch that may
+ * use all CPUs; so may we.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,7 +121,8 @@ static double first_octet_us(struct party *party, size_t text)
 	while (first_at == 0)
 		receivers_poll(set, 0);
 	while (left > 0) {
-		/* Within the queue that a member may have (msrp.leg_queue): beyond it the copy would rightly be cut. */
+		/* Within the queue that a member may have (msrp.leg_queue): beyond it the copy
+		 * would rightly be cut. */
 		receivers_poll(set, 0);
 		if (text - left > AHEAD + slowest(party))
 			continue;

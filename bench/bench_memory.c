@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bench_memory: what an idle bound leg costs the switch: its records, and how its resident memory grows with thousands of them.
+/* bench_memory: what an idle bound leg costs the switch: its records, and how its resident memory
+ * grows with thousands of them.
  *
- * The records are printed by sizeof; the growth is measured between two numbers of bound legs, so that what the process needs
- * anyway does not count. The switch runs without huge pages here. Some kernels still give it the first 2 MB of a pool at once: both
- * numbers are large enough for every pool of legs to be beyond that.
- * Kernel memory for sockets is apart (slab, both ends of each connection, as the peers run on this machine).
+ * The records are printed by sizeof; the growth is measured between two numbers of bound legs, so
+ * that what the process needs anyway does not count. The switch runs without huge pages here. Some
+ * kernels still give it the first 2 MB of a pool at once: both numbers are large enough for every
+ * pool of legs to be beyond that. Kernel memory for sockets is apart (slab, both ends of each
+ * connection, as the peers run on this machine).
  */
 #include <stdio.h>
 #include <stdlib.h>

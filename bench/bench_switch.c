@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bench_switch: CPU time per delivery of the real plenum-switch, against the bare fan-out program (fanout_floor.h).
+/* bench_switch: CPU time per delivery of the real plenum-switch, against the bare fan-out program
+ * (fanout_floor.h).
  *
- * Rooms of 2 to 1000 members, of whom one sends; bodies of 100, 1,000 and 10,000 octets of text behind a CPIM head of about 90.
+ * Rooms of 2 to 1000 members, of whom one sends; bodies of 100, 1,000 and 10,000 octets of text
+ * behind a CPIM head of about 90.
  *   one at a time   the next message is sent when the last delivery, and the sender's 200, have come: nothing can be joined
  *   queued          bursts of up to 16 messages (at most 48 KB) in one write, the next burst after the last delivery
- * The floor program gets frames of exactly the octets that the switch sent to a member, and the same receivers read from both.
- * Both are measured in turn, several rounds; a ratio is of one round, the median of them is printed with the least and the most.
- * Both run on CPU 0, sender and receivers on the last one. usage: bench_switch [workers [members [text [one|queued]]]]
+ * The floor program gets frames of exactly the octets that the switch sent to a member, and the
+ * same receivers read from both. Both are measured in turn, several rounds; a ratio is of one
+ * round, the median of them is printed with the least and the most. Both run on CPU 0, sender and
+ * receivers on the last one. usage: bench_switch [workers [members [text [one|queued]]]]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,7 +129,8 @@ static struct fanout_frame frame_capture(struct side *side, const struct room *r
 	return frame;
 }
 
-/* Sends `messages` and waits until all have arrived everywhere; the CPU time of the process meanwhile. */
+/* Sends `messages` and waits until all have arrived everywhere; the CPU time of the process
+ * meanwhile. */
 static void block_run(struct side *side, const struct room *room, const struct fanout_frame *frame,
 	const struct shape *shape, unsigned messages)
 {

@@ -166,7 +166,8 @@ void fanout_floor_start(struct fanout_floor *floor, const struct fanout_frame *f
 	if (floor->pid < 0)
 		bench_fail("fork: %s", strerror(errno));
 	if (floor->pid == 0) {
-		/* What the parent has open is not the child's business: it must end there when the parent closes it. */
+		/* What the parent has open is not the child's business: it must end there when the
+		 * parent closes it. */
 		dup2(listener, 3);
 		close_range(4, ~0u, 0);
 		bench_pin(cpu);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* support: what the benchmarks of whole processes share: CPU time of another process, medians, and peers that read fast.
+/* support: what the benchmarks of whole processes share: CPU time of another process, medians, and
+ * peers that read fast.
  *
- * Time:    CPU time is the kernel's own count per task (/proc/PID/task/TID/schedstat, ns), so that other work on the machine
- *          costs little of its truth; involuntary context switches stand beside it and say how much other work there was.
+ * Time:    CPU time is the kernel's own count per task (/proc/PID/task/TID/schedstat, ns), so that
+ *          other work on the machine costs little of its truth; involuntary context switches stand
+ *          beside it and say how much other work there was.
  * Threads: one.  A failure ends the program with a sentence: a figure of work that was not done is none.
  */
 #ifndef BENCH_SUPPORT_H
@@ -28,7 +30,8 @@ struct bench_cpu {
 	uint64_t ns;          /* of all tasks */
 	uint64_t involuntary; /* context switches */
 };
-/* Of all tasks of a process that has become idle: a task that runs is accounted only when it is switched or at a tick. */
+/* Of all tasks of a process that has become idle: a task that runs is accounted only when it is
+ * switched or at a tick. */
 struct bench_cpu bench_cpu_of(pid_t pid);
 /* A line of /proc/PID/FILE: the number behind `key`, or 0. */
 uint64_t bench_proc_number(pid_t pid, const char *file, const char *key);
@@ -44,7 +47,8 @@ double bench_quantile(struct bench_series *series, double q); /* sorts */
 double bench_median(struct bench_series *series);
 int bench_by_size(const void *a, const void *b); /* doubles, for qsort */
 
-/* Peers that read whatever comes, and check it: every message must be whole ('$') and of the size that is expected. */
+/* Peers that read whatever comes, and check it: every message must be whole ('$') and of the size
+ * that is expected. */
 struct receiver {
 	int fd;
 	struct chunk_in in;
@@ -79,9 +83,9 @@ void receivers_pause(struct receivers *set, struct receiver *receiver);
 void receivers_resume(struct receivers *set, struct receiver *receiver);
 /* One turn: what is there, waiting at most wait_ms for it. */
 void receivers_poll(struct receivers *set, int wait_ms);
-/* Until so many messages and responses came in all; ten seconds without any octet fail. It never sleeps: a receiver on this
- * machine that sleeps is woken at the sender's cost, which one elsewhere is not, and the slower of two senders would pay it more
- * often than the other. */
+/* Until so many messages and responses came in all; ten seconds without any octet fail. It never
+ * sleeps: a receiver on this machine that sleeps is woken at the sender's cost, which one elsewhere
+ * is not, and the slower of two senders would pay it more often than the other. */
 void receivers_until(struct receivers *set, uint64_t whole, uint64_t responses);
 /* Writes all of it, and reads meanwhile: the other side may wait for that. */
 void receivers_write(struct receivers *set, int fd, const void *octets, size_t len);

@@ -50,7 +50,7 @@ static void connection_end(struct worker *worker, struct connection *conn, enum 
 		struct msrp_session *any = conn->sessions;
 
 		if (any != NULL)
-			msrp_session_pause(worker, any);
+			inbound_pause(worker, any);
 	}
 	while (conn->sessions != NULL)
 		msrp_session_unbind(worker, conn->sessions, cause);
@@ -136,7 +136,8 @@ static struct output_block *block_new(struct worker *worker)
 	return block;
 }
 
-/* Without memory for an answer the connection cannot go on in good order: it is closed at the end of the turn. */
+/* Without memory for an answer the connection cannot go on in good order: it is closed at the end
+ * of the turn. */
 static bool no_memory(struct worker *worker, struct connection *conn)
 {
 	conn->broken = true;
@@ -156,7 +157,8 @@ bool connection_write(
 		conn->written_at = worker->now_ms;
 	connection_mark_dirty(worker, conn);
 	while (len > 0) {
-		/* The rest of a head has blocks of its own, so that more of it can be put right behind. */
+		/* The rest of a head has blocks of its own, so that more of it can be put right
+		 * behind. */
 		if (block == NULL || block->end == sizeof(block->octets) ||
 			conn->control_octets == conn->rest_octets) {
 			block = block_new(worker);
@@ -237,7 +239,8 @@ static struct msrp_session *session_find(struct connection *conn, struct span id
 
 enum take { TAKE, KEEP }; /* KEEP: the same octets are parsed again later */
 
-/* RFC 4975 5.4: the first request binds the session that its To-Path names to this connection. The leg's home worker decides. */
+/* RFC 4975 5.4: the first request binds the session that its To-Path names to this connection. The
+ * leg's home worker decides. */
 static enum take bind_ask(
 	struct worker *worker, struct connection *conn, struct span id, uint16_t home)
 {
@@ -332,7 +335,8 @@ static void on_connected(void *user)
 		connection_close(worker, conn, LEG_CAUSE_LOST);
 		return;
 	}
-	/* RFC 4975 5.4: the active side MUST send a SEND at once, without a body when it has nothing to say. */
+	/* RFC 4975 5.4: the active side MUST send a SEND at once, without a body when it has
+	 * nothing to say. */
 	worker_random_text(worker, tid, sizeof(tid));
 	worker_random_text(worker, id, sizeof(id));
 	send = (struct chunk_out_send){
@@ -360,8 +364,8 @@ static struct span our_uri(const struct chunk *chunk)
 	return msrp_path_parse(chunk->to_path, &path) == 0 ? path.first : chunk->to_path;
 }
 
-/* The answer to a request that belongs to no session of ours. RFC 4975 7.2: a SEND's goes to its leftmost From-Path URI, any other's
- * along the whole From-Path; REPORT is never answered. */
+/* The answer to a request that belongs to no session of ours. RFC 4975 7.2: a SEND's goes to its
+ * leftmost From-Path URI, any other's along the whole From-Path; REPORT is never answered. */
 static void refuse(
 	struct worker *worker, struct connection *conn, const struct chunk *chunk, unsigned status)
 {
@@ -442,7 +446,7 @@ static enum take on_head(struct worker *worker, struct connection *conn, const s
 	}
 	switch (chunk->method) {
 	case METHOD_SEND:
-		if (msrp_session_send(worker, session, chunk) == SESSION_WAIT) {
+		if (inbound_send(worker, session, chunk) == INBOUND_WAIT) {
 			conn->waiting = true;
 			return KEEP;
 		}
@@ -480,12 +484,12 @@ static size_t parse(struct worker *worker, struct connection *conn, const uint8_
 			break;
 		case CHUNK_BODY:
 			if (conn->current != NULL)
-				msrp_session_body(worker, conn->current, chunk.body, buffer);
+				inbound_body(worker, conn->current, chunk.body, buffer);
 			break;
 		case CHUNK_END:
 			conn->between = true;
 			if (conn->current != NULL)
-				msrp_session_end(worker, conn->current, chunk.flag);
+				inbound_end(worker, conn->current, chunk.flag);
 			break;
 		case CHUNK_MORE: return pos + used;
 		case CHUNK_BAD:
@@ -498,7 +502,8 @@ static size_t parse(struct worker *worker, struct connection *conn, const uint8_
 	return len;
 }
 
-/* What is left over stays with the connection: a few octets in its record, more in the buffer they lie in. */
+/* What is left over stays with the connection: a few octets in its record, more in the buffer they
+ * lie in. */
 static void keep(struct worker *worker, struct connection *conn, struct buffer *buffer,
 	uint32_t start, uint32_t len)
 {
@@ -524,7 +529,7 @@ static bool run(struct worker *worker, struct connection *conn, struct buffer *b
 	conn->parsing = true;
 	used = parse(worker, conn, buffer->octets + start, len, buffer);
 	if (!conn->dead && conn->pending != NULL && conn->sessions != NULL)
-		msrp_session_pause(worker, conn->sessions);
+		inbound_pause(worker, conn->sessions);
 	if (!conn->dead && !conn->broken)
 		keep(worker, conn, buffer, start + (uint32_t)used, len - (uint32_t)used);
 	conn->parsing = false;
@@ -600,7 +605,8 @@ static void *on_receive_into(void *user, size_t *size)
 	}
 	if (park != NULL) {
 		if (park->refs > 1 || park == worker->rx) {
-			/* Others' octets are in it too: the unfinished head moves to a buffer of its own. */
+			/* Others' octets are in it too: the unfinished head moves to a buffer of
+			 * its own. */
 			fresh = buffer_get(worker);
 			if (fresh == NULL) {
 				pause_reading(worker, conn);
@@ -725,19 +731,21 @@ void connection_tick(struct worker *worker)
 	for (conn = worker->all; conn != NULL; conn = next) {
 		next = conn->next;
 		for (session = conn->sessions; session != NULL; session = session->next)
-			msrp_session_tick(worker, session);
-		/* RFC 4975 leaves it open; context.md 1.4: a connection that binds nothing is closed. */
+			inbound_tick(worker, session);
+		/* RFC 4975 leaves it open; context.md 1.4: a connection that binds nothing is
+		 * closed. */
 		if (conn->closing && worker->now_ms - conn->since >= CLOSING_MS) {
 			connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
 		} else if (low && conn->park != NULL && conn->binding == NULL && !conn->waiting &&
 			   worker->now_ms - conn->received_at >= UNFINISHED_MS) {
-			/* A request that is begun and not gone on with holds a whole buffer: many of them must not keep the
-			 * others from being read. */
+			/* A request that is begun and not gone on with holds a whole buffer: many
+			 * of them must not keep the others from being read. */
 			worker->counters.connections_unfinished++;
 			connection_close(worker, conn, LEG_CAUSE_MEMORY);
 		} else if (conn->control != NULL && worker->now_ms - conn->written_at >=
 							    worker->shared->congestion_kill_ms) {
-			/* A peer that never takes its answers would keep their blocks for ever, and be woken for in vain. */
+			/* A peer that never takes its answers would keep their blocks for ever, and
+			 * be woken for in vain. */
 			worker->counters.evictions++;
 			connection_close(worker, conn, LEG_CAUSE_CONGESTED);
 		} else if (conn->sessions == NULL && worker->now_ms - conn->since >= limit) {

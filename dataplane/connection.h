@@ -4,7 +4,8 @@
  * Place:    tcp -> connection -> msrp_session, and backlog -> connection -> tcp.
  * Spec:     RFC 4975 5.4 (binding by the first request), 7.2 (responses), 10.7, 10.11.
  * Threads:  its worker. It never moves.
- * Memory:   an idle connection holds no buffer: octets are read into the worker's, and only an unfinished head keeps one.
+ * Memory:   an idle connection holds no buffer: octets are read into the worker's, and only an
+ *           unfinished head keeps one.
  */
 #ifndef DATAPLANE_CONNECTION_H
 #define DATAPLANE_CONNECTION_H
@@ -78,7 +79,8 @@ struct connection {
 
 extern const struct tcp_ops connection_tcp_ops; /* owner: struct worker */
 
-/* Connects for a leg whose setup is active: always on its home worker, which hears leg_connected or leg_unbound. */
+/* Connects for a leg whose setup is active: always on its home worker, which hears leg_connected or
+ * leg_unbound. */
 void connection_connect(struct worker *worker, struct msrp_session *session);
 /* POST_BIND_ANSWER. */
 void connection_bind_answer(struct worker *worker, struct msrp_session *session);

@@ -127,7 +127,8 @@ static bool write_dirty_rooms(struct worker *worker, struct mailbox_slot *slot)
 	struct switch_event event;
 	bool done = false;
 
-	/* Every message makes its room dirty: looking at all of them in every turn would cost the more the more rooms there are. */
+	/* Every message makes its room dirty: looking at all of them in every turn would cost the
+	 * more the more rooms there are. */
 	if (list == NULL || worker->now_ms < slot->rooms_due)
 		return false;
 	slot->dirty_rooms = NULL;

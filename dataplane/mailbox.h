@@ -4,8 +4,9 @@
  * Place:    the border (include/ring.h) <-> mailbox <-> leg, room.
  * Spec:     design 4; include/switch_cmd.h, include/switch_event.h.
  * Threads:  its worker. attachment_change travels between the main thread and the worker.
- * A command is taken only while there is room for its answer. State events are made from the present state when the ring has
- * room: objects that changed stand on a list until then, so nothing is lost while no controller is attached.
+ * A command is taken only while there is room for its answer. State events are made from the
+ * present state when the ring has room: objects that changed stand on a list until then, so nothing
+ * is lost while no controller is attached.
  */
 #ifndef DATAPLANE_MAILBOX_H
 #define DATAPLANE_MAILBOX_H

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* plenum-switch: reserves, listens, starts the workers, and then serves controllers until it is told to stop.
+/* plenum-switch: reserves, listens, starts the workers, and then serves controllers until it is
+ * told to stop.
  *
- * Threads:  the main lcore runs attach and hands controllers' rings to the workers by posts; one worker per further lcore.
+ * Threads:  the main lcore runs attach and hands controllers' rings to the workers by posts; one
+ *           worker per further lcore.
  */
 #include <errno.h>
 #include <poll.h>
@@ -135,7 +137,8 @@ static int start_eal(const struct config *config)
 		"--lcores", lcores, NULL };
 	int n, argc = (int)(sizeof(argv) / sizeof(argv[0])) - 1;
 
-	/* Lcore 0 is the main thread. Workers float over all CPUs unless switch.cores names some. */
+	/* Lcore 0 is the main thread. Workers float over all CPUs unless switch.cores names
+	 * some. */
 	if (config->switch_cores[0] != '\0')
 		n = snprintf(lcores, sizeof(lcores), "0@(0-%ld),(1-%llu)@(%s)", cpus - 1,
 			(unsigned long long)config->switch_workers, config->switch_cores);
@@ -313,7 +316,8 @@ static void say_counters(const struct switch_main *m)
 	log_info("switch", "counted%s", line);
 }
 
-/* What the pools still held then, for the tests that look for what is never given back. What is zero is left out. */
+/* What the pools still held then, for the tests that look for what is never given back. What is
+ * zero is left out. */
 static void say_held(const struct switch_main *m)
 {
 	char line[1024];

@@ -4,7 +4,8 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/asan_interface.h>
-/* Under ASan a free object is poisoned behind its link, up to the generation-bearing head of 64 octets. */
+/* Under ASan a free object is poisoned behind its link, up to the generation-bearing head of 64
+ * octets. */
 #define POOL_HEAD 64
 #define poison(object, size)                                                                       \
 	do {                                                                                       \
@@ -65,7 +66,8 @@ size_t pool_footprint(size_t object_size, uint32_t count)
 	return round_up(round_up(object_size, 16) * count, 64);
 }
 
-/* The first objects are the ones that are used again and again: their pages are made now, not by the first message. */
+/* The first objects are the ones that are used again and again: their pages are made now, not by
+ * the first message. */
 static void warm(volatile uint8_t *base, size_t size)
 {
 	size_t at;

@@ -2,8 +2,9 @@
 /* pool: objects of one size from memory that was reserved at start. Nothing here calls malloc.
  *
  * Threads: one worker owns a pool; only it takes and gives.
- * Memory:  an arena is one mapping, cut up at start and never returned. A free object's first 8 octets are the pool's;
- *          the rest keeps what the last user left, so a generation survives there.
+ * Memory:  an arena is one mapping, cut up at start and never returned. A free object's first 8
+ *          octets are the pool's; the rest keeps what the last user left, so a generation survives
+ *          there.
  */
 #ifndef DATAPLANE_POOL_H
 #define DATAPLANE_POOL_H

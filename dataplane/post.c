@@ -3,9 +3,10 @@
 #include <stddef.h>
 #include <unistd.h>
 
-/* The queue is a list from head (oldest) to tail. A sender swaps itself in as tail and then links its predecessor to itself;
- * between the two the list is broken for an instant, and the owner sees "nothing" until the link is there. The
- * stub node stands in when the list would become empty, so that head and tail are never both absent. */
+/* The queue is a list from head (oldest) to tail. A sender swaps itself in as tail and then links
+ * its predecessor to itself; between the two the list is broken for an instant, and the owner sees
+ * "nothing" until the link is there. The stub node stands in when the list would become empty, so
+ * that head and tail are never both absent. */
 
 void post_queue_init(struct post_queue *queue, int fd)
 {

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* post: how workers hand objects to each other. A queue of intrusive nodes: it cannot be full, and needs no memory.
+/* post: how workers hand objects to each other. A queue of intrusive nodes: it cannot be full, and
+ * needs no memory.
  *
- *   The node lies in the object that travels (a payload, a session, a leg's control record), so an object is on
- *   its way to at most one worker at a time, and whoever has it in hand owns it.
+ *   The node lies in the object that travels (a payload, a session, a leg's control record), so an
+ *   object is on its way to at most one worker at a time, and whoever has it in hand owns it.
  *
- * Threads:  any thread posts; only the owner takes. Posts of one sender arrive in the order they were sent.
- * Sleeping: the owner marks itself asleep, fences, looks once more; a sender publishes, fences, and writes the
- *           eventfd only if the mark is set.
+ * Threads:  any thread posts; only the owner takes. Posts of one sender arrive in the order they
+ *           were sent.
+ * Sleeping: the owner marks itself asleep, fences, looks once more; a sender publishes, fences, and
+ *           writes the eventfd only if the mark is set.
  */
 #ifndef DATAPLANE_POST_H
 #define DATAPLANE_POST_H

@@ -19,7 +19,8 @@ struct plan {
 	uint32_t count;
 };
 
-/* How the worker's memory is cut up: what the legs need first, the rest for messages on their way. docs/architecture.md has the table. */
+/* How the worker's memory is cut up: what the legs need first, the rest for messages on their way.
+ * docs/architecture.md has the table. */
 static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *fixed_count)
 {
 	const struct switch_shared *shared = worker->shared;
@@ -134,7 +135,8 @@ void worker_random_text(struct worker *worker, char *out, size_t size)
 	uint64_t bits;
 	size_t from;
 
-	/* Eight characters from five octets: each transaction id of each member costs random octets, and those are not cheap. */
+	/* Eight characters from five octets: each transaction id of each member costs random
+	 * octets, and those are not cheap. */
 	assert(size <= sizeof(text));
 	random_take(worker, octets, (size + 7) / 8 * 5);
 	for (from = 0; from * 8 < size; from++) {
@@ -178,15 +180,13 @@ static void dispatch(struct worker *worker, struct post *post)
 	case POST_LEG_CONTROL: msrp_session_control(worker, OBJECT(leg_control, post)); break;
 	case POST_LEG_CONTROLLED: leg_controlled(worker, OBJECT(leg_control, post)); break;
 	case POST_PAYLOAD: room_payload(worker, OBJECT(payload, post)); break;
-	case POST_VERDICT: msrp_session_verdict(worker, OBJECT(payload, post)); break;
+	case POST_VERDICT: inbound_verdict(worker, OBJECT(payload, post)); break;
 	case POST_FORWARD: fanout_view(worker, OBJECT(view, post)); break;
 	case POST_PAYLOAD_HOME: payload_home(worker, OBJECT(payload, post)); break;
 	case POST_MESSAGE_DONE: room_message_done(worker, OBJECT(message, post)); break;
-	case POST_MESSAGE_HOME: msrp_session_message_home(worker, OBJECT(message, post)); break;
+	case POST_MESSAGE_HOME: inbound_message_home(worker, OBJECT(message, post)); break;
 	case POST_REPORT_DONE: room_report_done(worker, OBJECT(message, report_post)); break;
-	case POST_REPORT_READY:
-		msrp_session_report_ready(worker, OBJECT(message, report_post));
-		break;
+	case POST_REPORT_READY: inbound_report_ready(worker, OBJECT(message, report_post)); break;
 	case POST_REPORT_HOME: report_home(worker, OBJECT(report_part, post)); break;
 	case POST_ATTACHMENT: mailbox_change(worker, OBJECT(attachment_change, post)); break;
 	case POST_STOP: worker->stop = true; break;
@@ -217,8 +217,8 @@ static void run_remote(struct worker *worker)
 
 /* ---- the loop ---- */
 
-/* What a member does not take lies in the memory of those who sent it: a worker that cannot read for two ticks has the worst
- * member of every worker evicted. */
+/* What a member does not take lies in the memory of those who sent it: a worker that cannot read
+ * for two ticks has the worst member of every worker evicted. */
 static void relieve(struct worker *worker)
 {
 	bool before = worker->short_of_memory;
@@ -267,7 +267,8 @@ void worker_step(struct worker *worker, bool sleep)
 		post_awake(&worker->posts);
 		mailbox_awake(worker);
 	}
-	/* Commands first: what a peer sends because of what its controller was told comes after them. */
+	/* Commands first: what a peer sends because of what its controller was told comes after
+	 *                 them. */
 	mailbox_run(worker);
 	worker_run_local(worker);
 	run_remote(worker);

@@ -2,9 +2,10 @@
 /* worker: one lcore's whole world, and its loop.
  *
  * Place:    the contents page of the data plane: tcp -> connection -> msrp_session -> room -> fanout -> backlog -> tcp.
- * Threads:  one struct worker per lcore; nobody else touches it but by posts (post.h) and the rings (mailbox.h).
- * Time and randomness come in from here: no module below reads a clock, the lcore's id or a global, so that a
- * simulator can step any number of workers in one thread.
+ * Threads:  one struct worker per lcore; nobody else touches it but by posts (post.h) and the rings
+ *           (mailbox.h).
+ * Time and randomness come in from here: no module below reads a clock, the lcore's id or a global,
+ * so that a simulator can step any number of workers in one thread.
  */
 #ifndef DATAPLANE_WORKER_H
 #define DATAPLANE_WORKER_H
@@ -17,12 +18,14 @@
 #include "dataplane/post.h"
 #include "dataplane/switch/backlog.h"
 #include "dataplane/switch/fanout.h"
+#include "dataplane/switch/inbound.h"
 #include "dataplane/switch/leg.h"
 #include "dataplane/switch/message.h"
 #include "dataplane/switch/msrp_session.h"
 #include "dataplane/switch/payload.h"
 #include "dataplane/switch/report.h"
 #include "dataplane/switch/room.h"
+#include "dataplane/switch/transaction.h"
 #include "dataplane/tcp/tcp.h"
 #include "include/border.h"
 #include "include/log.h"

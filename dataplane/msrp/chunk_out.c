@@ -14,7 +14,8 @@ static struct writer writer_of(char *out, size_t size)
 	return (struct writer){ .start = out, .at = out, .end = out + size };
 }
 
-/* Inline, so that a literal's length is a constant: a head is a dozen short pieces, and one is written per member. */
+/* Inline, so that a literal's length is a constant: a head is a dozen short pieces, and one is
+ * written per member. */
 static inline __attribute__((always_inline)) void put(
 	struct writer *to, const char *octets, size_t len)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* address: do two URIs in CPIM headers name the same user or room?  Spec: RFC 3261 19.1.4 as context.md 3.1 reads it.
  *
- * Threads: pure. The controller gives every form that it accepts (sip, tel, im); only spelling is levelled here: scheme and host
+ * Threads: pure. The controller gives every form that it accepts (sip, tel, im); only spelling is
+ *          levelled here: scheme and host
  * without case, parameters and headers left out.
  */
 #ifndef DATAPLANE_SWITCH_ADDRESS_H

@@ -17,7 +17,8 @@
 
 enum segment_kind { SEGMENT_CONTROL, SEGMENT_HEAD, SEGMENT_BODY, SEGMENT_END };
 
-/* What a piece of the gather write means once it has been taken. Nothing changes before: the transport may take less. */
+/* What a piece of the gather write means once it has been taken. Nothing changes before: the
+ * transport may take less. */
 struct segment {
 	const char *at;
 	size_t len;
@@ -89,8 +90,9 @@ static struct message_part *part_of(const struct plan *plan, const struct entry 
 	return &entry->message->part[plan->worker->index];
 }
 
-/* RFC 4975 7.1: "-------" and the transaction id must not occur in the body. A view is tested only when it has seven dashes at all;
- * an occurrence never lies across two views (msrp_session holds such octets back). */
+/* RFC 4975 7.1: "-------" and the transaction id must not occur in the body. A view is tested only
+ * when it has seven dashes at all; an occurrence never lies across two views (msrp_session holds
+ * such octets back). */
 static bool collides(const struct view *view, const char *tid, uint8_t tid_len)
 {
 	char mark[7 + CHUNK_TID_MAX];
@@ -102,7 +104,8 @@ static bool collides(const struct view *view, const char *tid, uint8_t tid_len)
 	return memmem(view->payload->octets, view->payload->len, mark, 7u + tid_len) != NULL;
 }
 
-/* A chunk with a definite end may not be interrupted, so all that is left of its message is tested beforehand. */
+/* A chunk with a definite end may not be interrupted, so all that is left of its message is tested
+ * beforehand. */
 static bool collides_later(const struct view *view, const char *tid, uint8_t tid_len)
 {
 	for (view = view->next; view != NULL; view = view->next)
@@ -164,7 +167,8 @@ static enum body_end plan_body(
 
 static bool entry_is_ready(const struct entry *entry)
 {
-	/* One that stands in a view has octets there, or an end: what is consumed waits with no view. */
+	/* One that stands in a view has octets there, or an end: what is consumed waits with no
+	 * view. */
 	return entry->flags & ENTRY_CUT || entry->view != NULL;
 }
 
@@ -210,7 +214,8 @@ static bool plan_head(struct plan *plan, struct msrp_session *session, struct en
 		.to_path = session->conf->path,
 		.from_path = session->conf->uri,
 		.message_id = span_make(message->id, message->id_len),
-		/* Copies ask for nothing unless a count is wanted: that halves the packets of a large room. */
+		/* Copies ask for nothing unless a count is wanted: that halves the packets of a
+		 * large room. */
 		.failure_report = mp->report != NULL ? FAILURE_REPORT_YES : FAILURE_REPORT_PARTIAL,
 		.content_type = SPAN_LITERAL("message/cpim"),
 		.range = { position + 1, BYTE_RANGE_UNKNOWN, message->total },
@@ -250,7 +255,8 @@ static bool plan_head(struct plan *plan, struct msrp_session *session, struct en
 	return true;
 }
 
-/* Body and, where it ends, end-line of the open chunk; a collision goes on under a new transaction id. */
+/* Body and, where it ends, end-line of the open chunk; a collision goes on under a new transaction
+ * id. */
 static void plan_chunk(struct plan *plan, struct view *view, uint32_t offset, size_t limit)
 {
 	struct entry *entry = plan->open;
@@ -288,7 +294,8 @@ static void plan_open_chunk(struct plan *plan)
 	plan->definite = conn->open_definite;
 	others = !plan->definite && others_wait(plan, entry);
 	if (others) {
-		/* Responses and REPORTs MUST interrupt (RFC 4975 7.1.1); other messages share fairly. */
+		/* Responses and REPORTs MUST interrupt (RFC 4975 7.1.1); other messages share
+		 * fairly. */
 		limit = conn->control_octets > conn->rest_octets ? INTERRUPT : QUANTUM;
 		limit = conn->open_octets < limit ? limit - conn->open_octets : 0;
 	}
@@ -393,7 +400,8 @@ static void control_consume(struct worker *worker, struct connection *conn, size
 	}
 }
 
-/* All that the queue pins: of each message what has come and was not sent, not only the view that an entry stands in. */
+/* All that the queue pins: of each message what has come and was not sent, not only the view that
+ * an entry stands in. */
 static uint64_t pinned_octets(const struct worker *worker, const struct msrp_session *session)
 {
 	const struct entry *entry;
@@ -473,7 +481,8 @@ static void body_taken(struct worker *worker, const struct segment *segment, siz
 
 	entry->offset += (uint32_t)octets;
 	segment->session->queue_octets -= octets;
-	/* On to where there are octets or an end; a view may be empty, as the end of a sender's chunk. */
+	/* On to where there are octets or an end; a view may be empty, as the end of a sender's
+	 * chunk. */
 	while (view = entry->view,
 		entry->offset == view->payload->len &&
 			!(view->payload->flags & (PAYLOAD_WHOLE | PAYLOAD_ABORTED))) {
@@ -526,7 +535,8 @@ static void plan_commit(struct plan *plan, size_t taken)
 					segment->flag == '$');
 			break;
 		}
-		/* A head or end-line that was cut off has happened all the same: its rest goes before anything else. */
+		/* A head or end-line that was cut off has happened all the same: its rest goes
+		 * before anything else. */
 		if (n < len && (segment->kind == SEGMENT_HEAD || segment->kind == SEGMENT_END))
 			connection_write_rest(worker, conn, segment->at + n, len - n);
 	}
@@ -571,7 +581,8 @@ struct entry *backlog_add(struct worker *worker, struct msrp_session *session,
 {
 	struct entry *entry;
 
-	/* RFC 7701 6.4: while congested, messages that have not begun are refused, the newest first. */
+	/* RFC 7701 6.4: while congested, messages that have not begun are refused, the newest
+	 * first. */
 	if (session->congested || session->queue_count >= worker->shared->leg_queue_messages) {
 		worker->counters.copies_skipped_congested++;
 		return NULL;
@@ -668,7 +679,8 @@ void backlog_refused(struct worker *worker, struct connection *conn, struct span
 		entry_cut(worker, conn->open_session, conn->open);
 }
 
-/* What would be free without it. A queue counts only the views that its entries stand in; behind them the messages grow. */
+/* What would be free without it. A queue counts only the views that its entries stand in; behind
+ * them the messages grow. */
 static uint64_t pinned(const struct worker *worker, const struct msrp_session *session)
 {
 	uint64_t octets = session->connection->control_octets;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* backlog: what waits to be sent to one member, and the policy for slow receivers. This policy is nowhere else.
+/* backlog: what waits to be sent to one member, and the policy for slow receivers. This policy is
+ * nowhere else.
  *
  * Place:    fanout -> backlog -> connection (tcp).
  * Spec:     RFC 7701 6.4, RFC 4975 5.1, 7.1.1 (chunks, interruption); context.md 2.7.
  * Threads:  the worker of the connection.
- * Memory:   32 to 48 octets per member and message; a head exists only in the worker's scratch buffer while it is handed to
- *           the transport; its unsent rest, if any, is kept in the connection's output blocks.
+ * Memory:   32 to 48 octets per member and message; a head exists only in the worker's scratch
+ *           buffer while it is handed to the transport; its unsent rest, if any, is kept in the
+ *           connection's output blocks.
  */
 #ifndef DATAPLANE_SWITCH_BACKLOG_H
 #define DATAPLANE_SWITCH_BACKLOG_H
@@ -16,12 +18,13 @@ struct worker;
 struct connection;
 struct msrp_session;
 
-/* A place in `message`, standing at `view` (its first), at the end of the session's queue. NULL: the member is congested or memory is
- * out; it is counted. */
+/* A place in `message`, standing at `view` (its first), at the end of the session's queue. NULL:
+ * the member is congested or memory is out; it is counted. */
 struct entry *backlog_add(struct worker *worker, struct msrp_session *session,
 	struct message *message, struct view *view);
 
-/* Writes what the transport takes. Called once per loop for each connection with something to say. */
+/* Writes what the transport takes. Called once per loop for each connection with something to
+ * say. */
 void backlog_flush(struct worker *worker, struct connection *conn);
 
 /* The session goes: its entries are dropped, a begun one is counted as cut. */
@@ -33,7 +36,8 @@ void backlog_drop_all(struct worker *worker, struct msrp_session *session);
 /* Members that hold more of `message` than one leg may pin are cut; called when its views grow. */
 void backlog_trim(struct worker *worker, struct message *message);
 
-/* A response refused a chunk of the copy that is being sent: it is ended with '#' (RFC 4975 7.2). */
+/* A response refused a chunk of the copy that is being sent: it is ended with '#' (RFC 4975
+ * 7.2). */
 void backlog_refused(struct worker *worker, struct connection *conn, struct span tid);
 
 /* Once a second: eviction of members without progress. */

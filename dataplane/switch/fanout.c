@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/switch/fanout.h"
+#include "dataplane/msrp/cpim.h"
 #include "dataplane/worker.h"
 
 static struct message_part *part_of(struct worker *worker, struct message *message)
@@ -21,7 +22,8 @@ static void release_views(struct worker *worker, struct message_part *mp)
 	}
 }
 
-/* After any change that may have been the last one of this message here. The message may be gone afterwards. */
+/* After any change that may have been the last one of this message here. The message may be gone
+ * afterwards. */
 static void settle(struct worker *worker, struct message *message)
 {
 	struct message_part *mp = part_of(worker, message);
@@ -113,7 +115,8 @@ void fanout_view(struct worker *worker, struct view *view)
 	}
 }
 
-/* The view becomes the last of its message here; those that had consumed everything stand in it from now on. */
+/* The view becomes the last of its message here; those that had consumed everything stand in it
+ * from now on. */
 static void append(struct worker *worker, struct room_part *part, struct view *view)
 {
 	struct payload *payload = view->payload;
@@ -157,7 +160,8 @@ static bool eligible(
 {
 	const struct leg_conf *conf = session->conf;
 
-	/* RFC 7701 6.1: the recipients are those who were in when the message began; late joiners never get a tail. */
+	/* RFC 7701 6.1: the recipients are those who were in when the message began; late joiners
+	 * never get a tail. */
 	if (session->joined >= message->order || conf->leg_index == message->sender)
 		return false;
 	if (message->private && conf->participant != message->to_participant)
@@ -224,7 +228,8 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 	return view->wake == NULL;
 }
 
-/* True: work is left. False: the part is idle, and as its last message may have been its room's last, the room may be gone. */
+/* True: work is left. False: the part is idle, and as its last message may have been its room's
+ *       last, the room may be gone. */
 static bool run_part(struct worker *worker, struct room_part *part, unsigned *budget)
 {
 	struct message *message;

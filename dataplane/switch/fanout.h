@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* fanout: gives every member of this worker its place in a message, and tells those that wait that there is more.
+/* fanout: gives every member of this worker its place in a message, and tells those that wait that
+ * there is more.
  *
  * Place:    room -> fanout -> backlog.
  * Threads:  the worker whose part it is.
@@ -13,9 +14,9 @@ struct worker;
 struct room_part;
 struct msrp_session;
 
-/* In one worker_step, of all rooms together. What one slice holds for a member goes out in one write, so a small slice
- * costs writes; but writing is what takes time, so the slice also ends when so many connections have something to send:
- * input waits some 30 ms at most. */
+/* In one worker_step, of all rooms together. What one slice holds for a member goes out in one
+ * write, so a small slice costs writes; but writing is what takes time, so the slice also ends when
+ * so many connections have something to send: input waits some 30 ms at most. */
 #define FANOUT_SLICE       16384 /* entries */
 #define FANOUT_CONNECTIONS 4096
 

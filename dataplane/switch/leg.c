@@ -15,7 +15,8 @@ static void conf_put(struct worker *worker, struct leg_conf *conf)
 		pool_put(&worker->confs[conf->class], conf);
 }
 
-/* Frees a conf that nobody has any more: not the leg, not its session, not a control record on its way. */
+/* Frees a conf that nobody has any more: not the leg, not its session, not a control record on its
+ * way. */
 static void conf_release(struct worker *worker, struct leg *leg, struct leg_conf *conf)
 {
 	if (conf != NULL && conf != leg->conf && conf != leg->lent &&
@@ -89,7 +90,8 @@ void leg_mark_dirty(struct worker *worker, struct leg *leg)
 	mailbox_leg_dirty(worker, leg);
 }
 
-/* Is the leg's session one of its room's members on its worker? The room hands messages only to workers that have some. */
+/* Is the leg's session one of its room's members on its worker? The room hands messages only to
+ * workers that have some. */
 static void part_update(struct leg *leg)
 {
 	bool now = leg->session != NULL && leg->member && !leg->removing && leg->rebinding == NULL;
@@ -358,7 +360,8 @@ int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct
 	leg->bind_ms = settings->bind_ms;
 	leg->cause = LEG_CAUSE_NEW;
 	leg->unbound_at = worker->now_ms;
-	/* RFC 4975 14.1: at least 80 bits of randomness; here 130, behind the place where the leg lives. */
+	/* RFC 4975 14.1: at least 80 bits of randomness; here 130, behind the place where the leg
+	 * lives. */
 	snprintf(id, sizeof(id), "%02x%08x", worker->index, pool_index(&worker->legs, leg));
 	worker_random_text(worker, id + 10, SESSION_ID_OCTETS - 10);
 	memcpy(leg->session_id, id, SESSION_ID_OCTETS);

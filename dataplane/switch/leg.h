@@ -3,10 +3,11 @@
  *
  * Place:    mailbox (commands) -> leg -> msrp_session, which lives on the worker where the connection landed.
  * Spec:     RFC 4975 5.4 (binding), 10.7 (481), 10.11 (506); context.md 1.4.
- * Threads:  the home worker only. It alone decides 481 and 506, so two racing binds have one winner. The session is
- *           reached by posts: the leg's own control record, one at a time, level-triggered.
- * Memory:   a leg_conf is immutable; the leg owns it and lends it to the session, and frees it only after the session
- *           has returned it.
+ * Threads:  the home worker only. It alone decides 481 and 506, so two racing binds have one
+ *           winner. The session is reached by posts: the leg's own control record, one at a time,
+ *           level-triggered.
+ * Memory:   a leg_conf is immutable; the leg owns it and lends it to the session, and frees it only
+ *           after the session has returned it.
  */
 #ifndef DATAPLANE_SWITCH_LEG_H
 #define DATAPLANE_SWITCH_LEG_H
@@ -23,7 +24,8 @@ struct room;
 struct leg;
 struct msrp_session;
 
-/* session-id: worker 2 hex, index 8 hex, then 26 random characters (130 bits): it names the leg's home. */
+/* session-id: worker 2 hex, index 8 hex, then 26 random characters (130 bits): it names the leg's
+ * home. */
 #define SESSION_ID_OCTETS 36
 
 struct leg_conf {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* message: one message on its way through a room: a growing list of views per worker, never assembled.
+/* message: one message on its way through a room: a growing list of views per worker, never
+ * assembled.
  *
- * Threads:  the sender's worker makes and frees it; the fields above `part` are written before it leaves there, and then
- *           only by the room's worker while it holds it; part[w] belongs to worker w.
- * Memory:   `cores` counts the workers with a part, one for the stream from the sender's worker to the room, and one for the
- *           report of a counted message. The last drop goes to the room (counts), then home.
+ * Threads:  the sender's worker makes and frees it; the fields above `part` are written before it
+ *           leaves there, and then only by the room's worker while it holds it; part[w] belongs to
+ *           worker w.
+ * Memory:   `cores` counts the workers with a part, one for the stream from the sender's worker to
+ *           the room, and one for the report of a counted message. The last drop goes to the room
+ *           (counts), then home.
  *
  *   part[w]:   first -> view -> view -> last        entries (one per member, 32 octets) stand in a view or wait at the end
  *              view.at counts the entries in it; the first view goes when nobody is in it any more

@@ -52,7 +52,8 @@ struct payload *payload_new(
 	struct payload *payload = NULL;
 	unsigned class;
 
-	/* Copying is cheaper than pinning until about a kilobyte and a half; beyond it the buffer is referred to. */
+	/* Copying is cheaper than pinning until about a kilobyte and a half; beyond it the buffer
+	 * is referred to. */
 	if (buffer == NULL || len <= payload_class_octets[PAYLOAD_1536]) {
 		for (class = PAYLOAD_384; class < PAYLOAD_BUFFER && payload == NULL; class ++)
 			if (len <= payload_class_octets[class])

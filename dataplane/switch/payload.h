@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* payload: octets of a message, made once by the core that received them and never changed; view: one core's use of them.
+/* payload: octets of a message, made once by the core that received them and never changed; view:
+ * one core's use of them.
  *
  * Place:    msrp_session (makes) -> room (orders) -> fanout, backlog (use) -> home again (free).
- * Threads:  the home worker makes and frees. `cores` counts the workers that still hold it: the only atomic in the
- *           data path. Each worker touches its own view only; who has the payload in hand (post.h) writes the rest.
- * Memory:   small bodies lie behind the views, so that ten octets do not pin a receive buffer; large ones refer to the buffer,
- *           whose count belongs to the home worker alone.
+ * Threads:  the home worker makes and frees. `cores` counts the workers that still hold it: the
+ *           only atomic in the data path. Each worker touches its own view only; who has the
+ *           payload in hand (post.h) writes the rest.
+ * Memory:   small bodies lie behind the views, so that ten octets do not pin a receive buffer;
+ *           large ones refer to the buffer, whose count belongs to the home worker alone.
  *
  *   payload | views[0] .. views[workers-1] | octets of a small body
  */
@@ -76,8 +78,9 @@ struct payload {
 
 size_t payload_size(enum payload_class class, unsigned workers);
 
-/* A payload with room for len octets (copied in by the caller through payload_room), or one that refers to buffer when that is
- * not NULL and len is large enough to be worth it. NULL: no memory. */
+/* A payload with room for len octets (copied in by the caller through payload_room), or one that
+ * refers to buffer when that is not NULL and len is large enough to be worth it. NULL: no
+ * memory. */
 struct payload *payload_new(
 	struct worker *worker, uint32_t len, struct buffer *buffer, const uint8_t *octets);
 uint8_t *payload_room(struct worker *worker, struct payload *payload);

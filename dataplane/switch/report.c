@@ -131,7 +131,8 @@ static void resolve(struct worker *worker, struct report_part *report,
 	if (!(*slot & SLOT_COPY) || *slot & SLOT_RESOLVED || report->settled)
 		return;
 	*slot |= SLOT_RESOLVED;
-	/* context.md 2.6: participants are counted, not legs; not the sender's other devices, not a History Function. */
+	/* context.md 2.6: participants are counted, not legs; not the sender's other devices, not a
+	 * History Function. */
 	if (whole && !(conf->flags & MEMBER_HIDDEN) &&
 		conf->participant != report->message->sender_participant) {
 		if (conf->participant / REPORT_BITS_PER_BLOCK < REPORT_BIT_BLOCKS)
@@ -222,7 +223,8 @@ bool report_response(
 	index = get_number(tid.at + 13);
 	generation = get_number(tid.at + 17);
 	session = get_number(tid.at + 21);
-	/* The peer wrote these numbers: the session must be on its own connection, the record live and of its room. */
+	/* The peer wrote these numbers: the session must be on its own connection, the record live
+	 * and of its room. */
 	while (sessions != NULL && pool_index(&worker->sessions, sessions) != session)
 		sessions = sessions->next;
 	if (sessions == NULL || !pool_was_used(&worker->reports, index) ||

@@ -2,11 +2,12 @@
 /* report: who got a counted message whole (Include-Sent-Count, Distribution-Count).
  *
  * Spec:     RFC 4975 7.1.2; context.md 2.6.
- * Threads:  a report_part belongs to one worker; when it is settled the room's worker reads all parts and sends each home.
- * Memory:   from a pool of blocks, taken as members need them: 2 octets per session and a bit per participant. None free: the
- *           count is unknown, and that is counted.
- * A transaction id carries the record and the session, so that an answer needs no table; that the answer comes on the
- * connection of that session is checked.
+ * Threads:  a report_part belongs to one worker; when it is settled the room's worker reads all
+ *           parts and sends each home.
+ * Memory:   from a pool of blocks, taken as members need them: 2 octets per session and a bit per
+ *           participant. None free: the count is unknown, and that is counted.
+ * A transaction id carries the record and the session, so that an answer needs no table; that the
+ * answer comes on the connection of that session is checked.
  */
 #ifndef DATAPLANE_SWITCH_REPORT_H
 #define DATAPLANE_SWITCH_REPORT_H
@@ -67,8 +68,8 @@ void report_member_leaves(
 	struct worker *worker, struct room_part *part, const struct msrp_session *session);
 /* Once a second: waits that are over. */
 void report_tick(struct worker *worker);
-/* One of those that a counted message waits for is done: a worker's part, or the stream from the sender. The last tells the
- * room (POST_REPORT_DONE). */
+/* One of those that a counted message waits for is done: a worker's part, or the stream from the
+ * sender. The last tells the room (POST_REPORT_DONE). */
 void report_part_done(struct worker *worker, struct message *message);
 /* Room's worker: distinct participants in all parts. False: the count is unknown. */
 bool report_count(struct worker *worker, struct message *message, uint32_t *count);
@@ -76,7 +77,8 @@ bool report_count(struct worker *worker, struct message *message, uint32_t *coun
 void report_parts_home(struct worker *worker, struct message *message);
 void report_home(struct worker *worker, struct report_part *report);
 
-/* Writes the transaction id of a counted chunk: random part, then record and slot. Returns its length. */
+/* Writes the transaction id of a counted chunk: random part, then record and slot. Returns its
+ * length. */
 #define REPORT_TID_OCTETS 25
 void report_tid(struct worker *worker, const struct report_part *report,
 	const struct msrp_session *session, char tid[REPORT_TID_OCTETS]);

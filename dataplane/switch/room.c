@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/switch/room.h"
 #include <string.h>
+#include "dataplane/msrp/cpim.h"
 #include "dataplane/switch/address.h"
 #include "dataplane/worker.h"
 
@@ -131,7 +132,8 @@ static unsigned admit_private(struct room *room, struct message *message, struct
 
 		if (!leg->member || leg->removing)
 			continue;
-		/* context.md 2.4: an anonymous participant is addressed by its alias; by its AoR it is unknown. */
+		/* context.md 2.4: an anonymous participant is addressed by its alias; by its AoR it
+		 * is unknown. */
 		if (conf->alias.len > 0 ? !address_eq(to, address_of(conf->alias))
 					: !address_in(to, conf->identities))
 			continue;
@@ -155,7 +157,8 @@ static unsigned admit(struct worker *worker, struct room *room, struct message *
 
 	if (room->closing)
 		return 413; /* context.md 1.6 */
-	/* The sender's worker may not have heard yet that it is a member no longer; who was told so here must be right. */
+	/* The sender's worker may not have heard yet that it is a member no longer; who was told so
+	 * here must be right. */
 	if (!sender->member || sender->removing || sender->conf->flags & MEMBER_MUTED)
 		return 403;
 	if (!address_in(to, room->uris)) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* room: the switch's shadow of a conference: who is in, in what order messages go, who may send what.
+/* room: the switch's shadow of a conference: who is in, in what order messages go, who may send
+ * what.
  *
  * Place:    msrp_session -> room (on its home worker: verdict, order) -> fanout (on every worker with members).
  * Spec:     RFC 7701 6; context.md 2.1, 2.2, 2.5.
- * Threads:  the home worker; part[w] belongs to worker w alone. `full` is written by workers and read by all.
+ * Threads:  the home worker; part[w] belongs to worker w alone. `full` is written by workers and
+ *           read by all.
  * Memory:   freed when it is closed, its legs are gone and no message is on its way.
  */
 #ifndef DATAPLANE_SWITCH_ROOM_H

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tcp: connections of one worker, whoever carries them: kernel sockets (tcp_kernel), later our own TCP on DPDK ports.
+/* tcp: connections of one worker, whoever carries them: kernel sockets (tcp_kernel), later our own
+ * TCP on DPDK ports.
  *
  * Place:    below connection.[ch]; the only thing that knows what a socket is.
  * Threads:  one struct tcp per worker, used by that worker only. Connections never move.
- * Memory:   a tcp_conn is the transport's, from its own pool; it is void after closed() or tcp_close.
- *           Received octets go straight into the user's buffer, asked for at each read: an idle connection holds none.
- *           Octets given to tcp_send are borrowed for the call.
+ * Memory:   a tcp_conn is the transport's, from its own pool; it is void after closed() or
+ *           tcp_close. Received octets go straight into the user's buffer, asked for at each read:
+ *           an idle connection holds none. Octets given to tcp_send are borrowed for the call.
  */
 #ifndef DATAPLANE_TCP_TCP_H
 #define DATAPLANE_TCP_TCP_H
@@ -35,13 +36,15 @@ struct tcp_ops {
 	void (*woken)(void *owner, int fd);
 };
 
-/* Waits at most timeout_ms (0: not at all, -1: for ever) until a connection or a wake descriptor has something. */
+/* Waits at most timeout_ms (0: not at all, -1: for ever) until a connection or a wake descriptor
+ * has something. */
 void tcp_wait(struct tcp *tcp, int timeout_ms);
-/* Handles what the last tcp_wait found. Each connection is read a few times at most, so that no sender starves the
- * others. Apart from waiting, so that the clock is read between the two. */
+/* Handles what the last tcp_wait found. Each connection is read a few times at most, so that no
+ * sender starves the others. Apart from waiting, so that the clock is read between the two. */
 void tcp_poll(struct tcp *tcp);
 
-/* Octets taken, 0..sum; less than the sum: writable() follows. -EPIPE: the connection is broken; closed() follows. */
+/* Octets taken, 0..sum; less than the sum: writable() follows. -EPIPE: the connection is broken;
+ * closed() follows. */
 must_check long tcp_send(struct tcp_conn *conn, const struct iovec *spans, int count);
 
 void tcp_resume(struct tcp_conn *conn); /* after receive_into gave NULL */
@@ -62,9 +65,10 @@ must_check int tcp_kernel_new(struct tcp **out, const struct tcp_kernel_settings
 	const struct tcp_ops *ops, void *owner);
 void tcp_free(struct tcp *tcp); /* closes everything without callbacks */
 
-/* A listening socket for one worker; every worker makes its own on the same address. *port gets the port when it was 0. Results
- * -errno as the system gives them (-EADDRINUSE). */
+/* A listening socket for one worker; every worker makes its own on the same address. *port gets the
+ * port when it was 0. Results -errno as the system gives them (-EADDRINUSE). */
 must_check int tcp_kernel_listen(const char *host, uint16_t *port, int *fd);
-/* Does anybody listen there already? SO_REUSEPORT would let a second switch share the port in silence. 0: free. */
+/* Does anybody listen there already? SO_REUSEPORT would let a second switch share the port in
+ * silence. 0: free. */
 must_check int tcp_kernel_probe(const char *host, uint16_t port);
 #endif

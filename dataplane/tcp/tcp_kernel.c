@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* tcp_kernel: tcp.h on kernel sockets. epoll, level-triggered; interest in reading and writing is changed only when it changes. */
+/* tcp_kernel: tcp.h on kernel sockets. epoll, level-triggered; interest in reading and writing is
+ * changed only when it changes. */
 #include "dataplane/tcp/tcp.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -221,7 +222,8 @@ static void listeners_on(struct tcp *tcp)
 		(void)watch(tcp, tcp->listeners[i], LISTENER_MARK + 2 * i, EPOLLIN);
 }
 
-/* With input unread the kernel would reset the connection, and the peer could lose the last answer. */
+/* With input unread the kernel would reset the connection, and the peer could lose the last
+ * answer. */
 static void drain(int fd)
 {
 	char octets[16384];
@@ -269,7 +271,8 @@ static void do_accept(struct tcp *tcp, unsigned listener)
 		fd = accept4(tcp->listeners[listener], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE) {
-				/* Level-triggered: asking again at once would spin. The peers wait in the
+				/* Level-triggered: asking again at once would spin. The peers wait
+				 *                  in the
 				 * kernel's queue until one of ours goes. */
 				tcp->listeners_off = true;
 				tcp->off_since_ms = coarse_ms();

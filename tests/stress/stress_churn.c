@@ -2,10 +2,11 @@
 /* stress_churn: members that come, go, stall, reset and lie, around a core of good ones that must notice nothing.
  * usage: stress_churn [seed [seeds [steps]]]       nightly: stress_churn 1000 500 5000
  *
- * Each seed has its own switch. Two rooms have three core members each: fast readers, whose messages (in interrupted
- * chunks, counted, private, given up with '#', sent again) every other core member of the room gets once, whole, in one order.
- * Everybody else does what the seed says. A message of anybody whose end was answered 200 counts as a core member's.
- * At the end everything is removed, and the switch's pools are empty. Plain main: runs under TSan too.
+ * Each seed has its own switch. Two rooms have three core members each: fast readers, whose
+ * messages (in interrupted chunks, counted, private, given up with '#', sent again) every other
+ * core member of the room gets once, whole, in one order. Everybody else does what the seed says. A
+ * message of anybody whose end was answered 200 counts as a core member's. At the end everything is
+ * removed, and the switch's pools are empty. Plain main: runs under TSan too.
  */
 #include <errno.h>
 #include <poll.h>
@@ -83,7 +84,8 @@ struct member {
 	uint64_t stalled_until, late_at;
 	char late[4096]; /* answers that are given later */
 	size_t late_len;
-	/* Messages from this one on, if they were seen somewhere before that time, are not for it. */
+	/* Messages from this one on, if they were seen somewhere before that time, are not for
+	 * it. */
 	int away_from;
 	uint64_t away_to;
 	int begins[MESSAGES_MAX];

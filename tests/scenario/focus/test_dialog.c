@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Dialogs at their edges (RFC 3261 12 to 14): routes, targets, forks, glare, odd answers of invitees. */
+/* Dialogs at their edges (RFC 3261 12 to 14): routes, targets, forks, glare, odd answers of
+ * invitees. */
 #include "tests/scenario/focus/cast.h"
 
 static const struct rig_options with_empty = { .conference = ALONE };

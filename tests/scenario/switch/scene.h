@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* scene: a room of the real switch with a few members, each with a connection of its own, and the sentences that the
- * scenarios of this folder are told in. Every expectation fails the Criterion test that makes it.
+/* scene: a room of the real switch with a few members, each with a connection of its own, and the
+ * sentences that the scenarios of this folder are told in. Every expectation fails the Criterion
+ * test that makes it.
  *
  * Threads: one.  Memory: scene_close frees all.  People are named by their place: ALICE is the first of the names given.
  */
@@ -36,12 +37,12 @@ struct scene_settings {
 void scene_open(struct scene *s, const struct scene_settings *settings, const char *names);
 /* One more, with a leg that is a member as `settings` say, and bound. Returns its place. */
 unsigned scene_join(struct scene *s, const char *name, const struct rig_member_settings *settings);
-/* Closes the connections and the room, waits until it is drained, and stops the switch: nothing may be held then, every
- * message that began has ended, and so has every copy. */
+/* Closes the connections and the room, waits until it is drained, and stops the switch: nothing may
+ * be held then, every message that began has ended, and so has every copy. */
 void scene_close(struct scene *s);
 
-/* A SEND of one chunk. What is left out: tid = id, from = the sender's address, to = the room, type = text/plain,
- * range = "1-N/N" of the whole body, flag = '$', headers none. */
+/* A SEND of one chunk. What is left out: tid = id, from = the sender's address, to = the room, type
+ * = text/plain, range = "1-N/N" of the whole body, flag = '$', headers none. */
 struct words {
 	const char *id, *tid, *text, *headers, *from, *to, *type, *range;
 	char flag;
@@ -66,16 +67,18 @@ void expect_status(struct scene *s, unsigned who, const char *tid, unsigned stat
 	} while (0)
 /* The next thing is one chunk of a message: joined to what scene_take_begin began. */
 void scene_chunk_take(struct scene *s, unsigned who);
-/* The next things are the chunks of one message, up to '$' or '#'. Each follows the one before, is for this leg and from its
- * URI, and asks for nothing but what a copy may ask for. */
+/* The next things are the chunks of one message, up to '$' or '#'. Each follows the one before, is
+ * for this leg and from its URI, and asks for nothing but what a copy may ask for. */
 void scene_take(struct scene *s, unsigned who);
 /* scene_take, whole; its content (behind the two heads) is this. */
 void expect_text(struct scene *s, unsigned who, const char *text);
 /* scene_take, and it ends with '#'. */
 void expect_cut(struct scene *s, unsigned who);
-/* The next thing is a REPORT about id: 000 200, 1-octets/octets; count: Distribution-Count, or -1 when there is none. */
+/* The next thing is a REPORT about id: 000 200, 1-octets/octets; count: Distribution-Count, or -1
+ * when there is none. */
 void expect_report(struct scene *s, unsigned who, const char *id, size_t octets, long count);
-/* Nothing waits: the next thing is the answer to a SEND without a body. Good for what is due on this connection already. */
+/* Nothing waits: the next thing is the answer to a SEND without a body. Good for what is due on
+ *                this connection already. */
 void expect_nothing(struct scene *s, unsigned who);
 /* Answers the chunk taken last by this person. */
 void scene_answer(struct scene *s, unsigned who, unsigned status);

@@ -60,7 +60,8 @@ Test(binding, an_unknown_session_gets_481_and_too_many_end_the_connection)
 	scene_open(&s, &(struct scene_settings){ .workers = 2 }, "alice bob");
 	peer_connect(&stranger, s.rig.port);
 	for (i = 0; i < 20; i++) {
-		/* A stale or guessed id: right in form, and near the truth; others are no id at all. */
+		/* A stale or guessed id: right in form, and near the truth; others are no id at
+		 * all. */
 		snprintf(uri, sizeof(uri), "%s", s.leg[ALICE].uri);
 		char *id = strrchr(uri, '/') + 1;
 		switch (i % 5) {
@@ -247,7 +248,8 @@ Test(binding, a_leg_not_bound_in_time_is_told_once)
 	leg = rig_leg_add(&s.rig, &s.room, "late", &(struct rig_leg_settings){ .bind_ms = 300 });
 	leg_is(&s, &leg, LEG_UNBOUND, LEG_CAUSE_TIMEOUT);
 	cr_assert_not(rig_event_within(&s.rig, EVENT_LEG, &leg.id, 1500), "told again");
-	/* What follows is the controller's decision: until it removes the leg, it may still be bound. */
+	/* What follows is the controller's decision: until it removes the leg, it may still be
+	 * bound. */
 	s.leg[1] = leg;
 	s.count = 2;
 	peer_connect(&s.peer[1], s.rig.port);

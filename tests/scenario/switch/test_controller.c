@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The controller's end: snapshots, re-attachment, bad commands, closing, draining, stopping. design section 4; include/. */
+/* The controller's end: snapshots, re-attachment, bad commands, closing, draining, stopping. design
+ * section 4; include/. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "tests/scenario/switch/scene.h"
 
-/* Every object of this controller, over all workers. Returns how many rooms and legs; the tags that were seen. */
+/* Every object of this controller, over all workers. Returns how many rooms and legs; the tags that
+ * were seen. */
 static void snapshot(struct scene *s, unsigned *rooms, unsigned *legs, char tags[400])
 {
 	struct switch_rig *rig = &s->rig;

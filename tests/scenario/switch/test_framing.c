@@ -53,8 +53,8 @@ Test(framing, what_is_not_msrp_ends_its_connection_only)
 	cr_assert_eq(rig_counter(&s.rig, "connections_bad"), sizeof(bad) / sizeof(bad[0]) + 1);
 }
 
-/* A bodiless SEND of Alice's with `count` headers X-1.. of which the first is `long_len` octets long, and `comment` more
- * octets of start line. */
+/* A bodiless SEND of Alice's with `count` headers X-1.. of which the first is `long_len` octets
+ * long, and `comment` more octets of start line. */
 static char *with(struct scene *s, const char *tid, size_t line_len, unsigned count, size_t total)
 {
 	char *text = malloc(40000), *at = text;
@@ -114,7 +114,8 @@ Test(framing, each_limit_holds_and_one_more_ends_the_connection)
 	/* The head counts to the first octet of the end-line. */
 	passes(&s, with(&s, "head16383", 0, 0, 16383), "head16383");
 	breaks(&s, with(&s, "head16400", 0, 0, 16400), "a head of 16400");
-	/* Start line: 512 with a comment, as a response has one. The switch takes it and goes on. */
+	/* Start line: 512 with a comment, as a response has one. The switch takes it and goes
+	 *             on. */
 	memset(line, 'c', sizeof(line));
 	memcpy(line, "MSRP resp 200 ", 14);
 	sprintf(line + 512, "\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------resp$\r\n",

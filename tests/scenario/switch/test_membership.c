@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who is in and since when: CMD_MEMBER_*, several devices, rooms apart from each other. context.md 2.2. */
+/* Who is in and since when: CMD_MEMBER_*, several devices, rooms apart from each other. context.md
+ * 2.2. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,7 +116,8 @@ Test(membership, the_counts_of_a_room_are_told)
 	scene_close(&s);
 }
 
-/* Members come and go while another speaks: nothing is torn, nothing comes twice, nothing leaks (scene_close). */
+/* Members come and go while another speaks: nothing is torn, nothing comes twice, nothing leaks
+ * (scene_close). */
 Test(membership, coming_and_going_harms_nobody)
 {
 	enum { ROUNDS = 40 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How a message goes through a room: cut-through, chunks, abortion, order. context.md 1.5, 2.2, 2.4. */
+/* How a message goes through a room: cut-through, chunks, abortion, order. context.md 1.5, 2.2,
+ * 2.4. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <signal.h>
@@ -370,7 +371,8 @@ Test(messages, one_over_the_limit_gets_413_while_it_still_arrives)
 	filler[fits + 1] = '\0';
 	/* Declared: refused before a part of it is forwarded. */
 	REFUSED(&s, ALICE, 413, .id = "toolong", .text = filler);
-	/* Found out: the answer comes though the chunk is open, and the recipients' copy is ended. */
+	/* Found out: the answer comes though the chunk is open, and the recipients' copy is
+	 *            ended. */
 	begin(&s, ALICE, "secret01", "secret", "1-*/*");
 	peer_print(&s.peer[ALICE], "%sthis much", HEAD);
 	sees(&s, BOB, "this much");
@@ -535,7 +537,8 @@ Test(messages, an_alias_takes_the_senders_place)
 		rig_member(&s.rig, CMD_MEMBER_ALIAS, &s.leg[ALICE],
 			&(struct rig_member_settings){ .alias = alias, .flags = MEMBER_PRIVATE }),
 		0);
-	/* The example of context.md 2.4: the line grows, and the ranges with it (scene_take checks start, end and total). */
+	/* The example of context.md 2.4: the line grows, and the ranges with it (scene_take checks
+	 * start, end and total). */
 	SAY(&s, ALICE, .id = "anon1", .text = "Hello, room", .headers = "Success-Report: yes\r\n");
 	expect_status(&s, ALICE, "anon1", 200);
 	expect_report(&s, ALICE, "anon1",
@@ -599,7 +602,8 @@ Test(messages, a_copy_that_its_recipient_refuses_is_ended)
 		sees(&s, BOB, "ffff");
 		sees(&s, CAROL, "ffff");
 		scene_answer(&s, BOB, 413);
-		/* RFC 4975 7.2: the copy is ended though its sender is still at it; the others' goes on. */
+		/* RFC 4975 7.2: the copy is ended though its sender is still at it; the others'
+		 * goes on. */
 		expect_cut(&s, BOB);
 		peer_print(&s.peer[ALICE], "the rest\r\n-------%s$\r\n", tid);
 		expect_status(&s, ALICE, tid, 200);

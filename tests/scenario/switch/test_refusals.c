@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a sender may not send, and what it is told: context.md 1.6, 2.1, 2.5. After each refusal the room goes on: the next
- * message that arrives anywhere is one that was let in. */
+/* What a sender may not send, and what it is told: context.md 1.6, 2.1, 2.5. After each refusal the
+ * room goes on: the next message that arrives anywhere is one that was let in. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

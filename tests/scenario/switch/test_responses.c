@@ -69,7 +69,8 @@ Test(responses, their_paths_are_those_of_the_request_turned_round)
 	snprintf(two, sizeof(two), "%s msrp://127.0.0.1:9/next;tcp", s.leg[ALICE].uri);
 	paths(&s, "SEND", two, several, "Message-ID: p002\r\n", 400, first);
 	paths(&s, "SEND", "nonsense", several, "Message-ID: p003\r\n", 400, first);
-	/* Middle boxes rewrite the authority; the session-id counts (context.md 1.2). We still speak as in our SDP. */
+	/* Middle boxes rewrite the authority; the session-id counts (context.md 1.2). We still
+	 * speak as in our SDP. */
 	snprintf(rewritten, sizeof(rewritten), "msrp://alg.example.net:7777/%s",
 		strrchr(s.leg[ALICE].uri, '/') + 1);
 	paths(&s, "SEND", rewritten, several, "Message-ID: p004\r\n", 200, first);

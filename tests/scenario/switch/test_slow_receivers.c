@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A member that does not read: RFC 7701 6.4; context.md 2.7. The others never notice, and memory is bounded. */
+/* A member that does not read: RFC 7701 6.4; context.md 2.7. The others never notice, and memory is
+ * bounded. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@ static void until(struct scene *s, unsigned who, bool congested, enum leg_state 
 	} while (status->congested != congested || status->state != state);
 }
 
-/* Stops the switch as it stands. Returns the KiB that its receive buffers and payloads held then. */
+/* Stops the switch as it stands. Returns the KiB that its receive buffers and payloads held
+ * then. */
 static uint64_t held_at_stop(struct scene *s)
 {
 	const struct switch_rig *rig = &s->rig;
@@ -34,7 +36,8 @@ static uint64_t held_at_stop(struct scene *s)
 	       (rig_pool(rig, "payloads_1536") * 3 + rig_pool(rig, "payloads_384")) / 2;
 }
 
-/* Sends `count` messages of `size` octets, one after the other; Bob takes each before the next is sent. */
+/* Sends `count` messages of `size` octets, one after the other; Bob takes each before the next is
+ * sent. */
 static void pour(struct scene *s, const char *name, unsigned count, size_t size)
 {
 	char *text = malloc(size + 1), id[24];
@@ -151,7 +154,8 @@ Test(slow_receivers, a_started_message_that_outgrows_the_queue_is_cut)
 	cr_assert_eq(rig_counter(&s.rig, "copies_cut"), 1);
 }
 
-/* Messages whose first piece is small: the queue counts all that they pin, not what was first in it. */
+/* Messages whose first piece is small: the queue counts all that they pin, not what was first in
+ * it. */
 Test(slow_receivers, a_queue_pins_no_more_than_it_may)
 {
 	enum { MESSAGES = 150, PIECE = 30000, PIECES = 5 };

@@ -93,7 +93,8 @@ Test(post, every_post_of_every_sender_comes_once_and_in_its_order, .timeout = 60
 
 		post = post_take(&shared);
 		if (post == NULL) {
-			/* A wake-up that is lost would hang here: the read blocks by polling for it. */
+			/* A wake-up that is lost would hang here: the read blocks by polling for
+			 * it. */
 			if (post_may_sleep(&shared))
 				while (read(fd, &count, sizeof(count)) < 0 &&
 					atomic_load(&shared.asleep))

@@ -244,8 +244,9 @@ Test(worker, carries_a_message_between_workers_and_keeps_nothing)
 	}
 }
 
-/* RFC 4975 7.1: the transaction id is chosen so that its end-line is not in the body. With randomness that stands still, the first
- * choice is known, and put into the body; the next ones differ. */
+/* RFC 4975 7.1: the transaction id is chosen so that its end-line is not in the body. With
+ * randomness that stands still, the first choice is known, and put into the body; the next ones
+ * differ. */
 Test(worker, a_body_that_holds_the_chosen_transaction_id_gets_another)
 {
 	struct leg *alice, *bob;
@@ -264,7 +265,8 @@ Test(worker, a_body_that_holds_the_chosen_transaction_id_gets_another)
 	hear(b);
 	workers[0]->random_left = 0;
 	next_octet = 0;
-	/* Message-ID takes 10 octets from the end of the 1024; the transaction id the 10 before them. */
+	/* Message-ID takes 10 octets from the end of the 1024; the transaction id the 10 before
+	 * them. */
 	send_body(a, alice, "mess0001", "",
 		"\r\n-------"
 		"mp356xd6rx4hp"
@@ -369,7 +371,8 @@ Test(worker, what_begins_equals_what_ends)
 	stop();
 }
 
-/* Requests that are begun and never gone on with hold a buffer each. When most are held that way, they go. */
+/* Requests that are begun and never gone on with hold a buffer each. When most are held that way,
+ * they go. */
 Test(worker, unfinished_requests_do_not_keep_the_others_from_being_read)
 {
 	struct leg *alice, *bob;
