@@ -324,7 +324,11 @@ static int command_submit(
 			m->lost = true;
 		return result == -ENOBUFS ? result : -EPIPE;
 	}
-	m->dirty = true;
+	/* What the peer is told next relies on these: the switch must see them before the peer's octets. */
+	if (cmd->type == CMD_LEG_UPDATE || cmd->type == CMD_MEMBER_ADD)
+		controller_flush(m->controller);
+	else
+		m->dirty = true;
 	if (cmd->type == CMD_ROOM_OPEN || cmd->type == CMD_LEG_ADD)
 		o->state = STATE_OPENING;
 	return 0;
