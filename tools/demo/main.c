@@ -51,7 +51,8 @@ struct child {
 	char log[64]; /* file with its stderr */
 	char buffer[65536];
 	size_t len;
-	char *lines[LINES_MAX]; /* what it said; NULL: consumed */
+	char *lines[LINES_MAX]; /* what it said */
+	bool consumed[LINES_MAX];
 	unsigned line_count;
 };
 
@@ -316,16 +317,16 @@ static const char *expect(unsigned who, const char *word)
 		for (unsigned i = 0; i < c->line_count; i++) {
 			char *line = c->lines[i];
 
-			if (line == NULL)
+			if (line == NULL || c->consumed[i])
 				continue;
 			if (is_word(line, word)) {
-				c->lines[i] = NULL;
-				return line; /* few and short: left to the end of the process */
+				c->consumed[i] = true;
+				return line;
 			}
 			for (unsigned b = 0; b < sizeof(bad) / sizeof(bad[0]); b++) {
 				if (is_word(line, bad[b])) {
 					tell(now(), c->name, "says: %.80s", line);
-					c->lines[i] = NULL;
+					c->consumed[i] = true;
 					return NULL;
 				}
 			}
