@@ -5,15 +5,15 @@
 
 /* The queue is a list from head (oldest) to tail. A sender swaps itself in as tail and then links
  * its predecessor to itself; between the two the list is broken for an instant, and the owner sees
- * "nothing" until the link is there. The stub node stands in when the list would become empty, so
+ * "nothing" until the link is there. The anchor stands in when the list would become empty, so
  * that head and tail are never both absent. */
 
 void post_queue_init(struct post_queue *queue, int fd)
 {
-	atomic_init(&queue->stub.next, NULL);
-	queue->stub.kind = POST_STUB;
-	queue->head = &queue->stub;
-	atomic_init(&queue->tail, &queue->stub);
+	atomic_init(&queue->anchor.next, NULL);
+	queue->anchor.kind = POST_ANCHOR;
+	queue->head = &queue->anchor;
+	atomic_init(&queue->tail, &queue->anchor);
 	atomic_init(&queue->asleep, 0);
 	queue->fd = fd;
 }
@@ -45,7 +45,7 @@ struct post *post_take(struct post_queue *queue)
 	struct post *head = queue->head;
 	struct post *next = atomic_load_explicit(&head->next, memory_order_acquire);
 
-	if (head == &queue->stub) {
+	if (head == &queue->anchor) {
 		if (next == NULL)
 			return NULL;
 		queue->head = head = next;
@@ -57,7 +57,7 @@ struct post *post_take(struct post_queue *queue)
 	}
 	if (atomic_load_explicit(&queue->tail, memory_order_acquire) != head)
 		return NULL; /* a sender is between its two steps */
-	append(queue, &queue->stub);
+	append(queue, &queue->anchor);
 	next = atomic_load_explicit(&head->next, memory_order_acquire);
 	if (next == NULL)
 		return NULL;
@@ -69,8 +69,8 @@ bool post_may_sleep(struct post_queue *queue)
 {
 	atomic_store_explicit(&queue->asleep, 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
-	return queue->head == &queue->stub &&
-	       atomic_load_explicit(&queue->tail, memory_order_acquire) == &queue->stub;
+	return queue->head == &queue->anchor &&
+	       atomic_load_explicit(&queue->tail, memory_order_acquire) == &queue->anchor;
 }
 
 void post_awake(struct post_queue *queue)

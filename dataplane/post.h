@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 enum post_kind {
-	POST_STUB,
+	POST_ANCHOR,
 	POST_BIND_ASK,    /* msrp_session: connection's worker -> home worker of the leg */
 	POST_BIND_ANSWER, /* msrp_session: back, with status */
 	POST_UNBOUND,     /* msrp_session: connection's worker -> home: the binding is over */
@@ -48,7 +48,7 @@ struct post {
 struct post_queue {
 	_Alignas(64) _Atomic(struct post *) tail; /* senders */
 	_Alignas(64) struct post *head;           /* owner */
-	struct post stub;
+	struct post anchor;
 	_Alignas(64) _Atomic uint32_t asleep; /* owner writes, senders read */
 	int fd;                               /* eventfd that wakes the owner */
 };

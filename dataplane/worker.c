@@ -190,7 +190,7 @@ static void dispatch(struct worker *worker, struct post *post)
 	case POST_REPORT_HOME: report_home(worker, OBJECT(report_part, post)); break;
 	case POST_ATTACHMENT: mailbox_change(worker, OBJECT(attachment_change, post)); break;
 	case POST_STOP: worker->stop = true; break;
-	case POST_STUB:
+	case POST_ANCHOR:
 	case POST_KIND_COUNT: assert(!"a post without a kind"); break;
 	}
 }
