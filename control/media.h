@@ -7,6 +7,8 @@
  *           250 ms, once a second.
  * Memory:   commands that the ring does not take at once are queued, at most `queue_max`; beyond it
  *           calls give -ENOBUFS.
+ * Adoption: what the switch still holds of an earlier life is offered to room_found and leg_found
+ *           (NULL: everything is closed), so that a focus that was killed owns its rooms again.
  * Life:     media_new never fails for an absent switch: it retries every second, says so once in
  *           the log, and calls `up` when attached and the snapshot is complete, `down` when the
  *           switch is lost.
@@ -31,6 +33,14 @@ struct media_ops {
 	void (*up)(void *arg); /* commands are accepted from now on */
 	/* The switch has gone. Every room and leg handle stays, but is dead until freed. */
 	void (*down)(void *arg);
+	/* While the switch's objects are listed after an attachment, before `up`: a room or leg of an
+	 * earlier life of ours that is still there, known by its tag. The handle is the caller's from
+	 * now on when it returns the argument that callbacks are to carry; NULL: unknown, it is closed.
+	 * A room comes before its legs; room_arg is what room_found returned. */
+	void *(*room_found)(void *arg, const struct object_tag *tag, struct media_room *room,
+		const struct room_counts *counts);
+	void *(*leg_found)(void *arg, void *room_arg, const struct object_tag *tag,
+		struct media_leg *leg, const struct leg_status *status, struct span uri, uint16_t port);
 	/* A leg changed: bound, lost, congested, evicted. leg_arg as given to media_leg_add. */
 	void (*leg_changed)(void *arg, void *leg_arg, const struct leg_status *status);
 	void (*room_counts)(void *arg, void *room_arg, const struct room_counts *counts);
@@ -83,6 +93,8 @@ struct media_member {
 	struct span wrapped; /* peer's accept-wrapped-types; "*" for all */
 };
 must_check int media_member_add(struct media_leg *leg, const struct media_member *member);
+/* Replaces identities and alias of a member. */
+must_check int media_member_alias(struct media_leg *leg, const struct media_member *member);
 must_check int media_member_remove(struct media_leg *leg);
 must_check int media_member_flags(struct media_leg *leg, uint32_t flags);
 must_check int media_nickname_answer(struct media_leg *leg, uint64_t ask, unsigned status);

@@ -18,6 +18,7 @@
 #ifndef CONTROL_SIP_DIALOG_H
 #define CONTROL_SIP_DIALOG_H
 #include "control/sip/ua.h"
+#include "control/store/pack.h"
 
 enum dialog_end {
 	DIALOG_BYE_RECEIVED, /* they left; the 200 has been sent */
@@ -39,6 +40,9 @@ struct dialog_ops {
 	void (*refreshed)(void *arg, const struct response *response);
 	/* re-INVITE or UPDATE: answer with dialog_modified within the call. */
 	void (*modify)(void *arg, const struct request *request);
+	/* SUBSCRIBE or REFER within the dialog (RFC 5057): answer within the call, by ua_respond or
+	 * subscription_accept. NULL: 405. */
+	void (*request)(void *arg, struct ua_transaction *t, const struct request *request);
 	void (*ended)(void *arg, enum dialog_end end);
 };
 
@@ -86,4 +90,12 @@ void dialog_supervise(struct dialog *dialog, uint32_t seconds, bool we_refresh);
 must_check int dialog_refresh(
 	struct dialog *dialog, bool update, const struct dialog_message *message);
 bool dialog_is_confirmed(const struct dialog *dialog);
+
+/* For survival (store.h): what makes a confirmed dialog again in a later life: Call-ID, tags, route
+ * set, remote target, CSeq of both sides, session timer as a point in time. lives: how many lives
+ * ago it was stored; CSeq goes on from there + lives * 2^16. A retransmission of the INVITE that
+ * made it gets `answer` again as 200, and a 2xx of an invited one that comes again its ACK. */
+void dialog_pack(const struct dialog *dialog, struct pack *pack);
+must_check int dialog_restore(struct ua *ua, struct dialog **out, const struct unpacked *fields,
+	uint32_t lives, const struct dialog_ops *ops, void *arg);
 #endif

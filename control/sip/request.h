@@ -26,6 +26,7 @@ enum request_method {
 };
 
 enum request_refresher { REFRESHER_ABSENT, REFRESHER_UAC, REFRESHER_UAS };
+enum request_refer_sub { REFER_SUB_ABSENT, REFER_SUB_TRUE, REFER_SUB_FALSE };
 
 struct request {
 	enum request_method method;
@@ -52,6 +53,21 @@ struct request {
 	uint32_t session_expires; /* seconds; 0: absent */
 	uint32_t min_se;
 	enum request_refresher refresher;
+
+	/* SUBSCRIBE (RFC 6665): event is its package, "conference"; empty: no Event header. */
+	struct span event, event_id;
+	bool has_expires;
+	uint32_t expires;
+	struct span accept; /* media types, separated by commas; empty: absent */
+
+	/* REFER (RFC 3515, RFC 4488, RFC 5368) */
+	struct span refer_to; /* URI with its parameters and headers; empty: absent */
+	bool refer_to_repeated;
+	enum request_refer_sub refer_sub;
+	bool multiple_refer; /* Require has it */
+
+	struct span referred_by; /* URI; empty: absent */
+	bool in_dialog;          /* it came within a dialog of ours */
 
 	struct span content_type; /* the whole header value; empty: no body */
 	struct span body;
