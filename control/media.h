@@ -40,7 +40,8 @@ struct media_ops {
 	void *(*room_found)(void *arg, const struct object_tag *tag, struct media_room *room,
 		const struct room_counts *counts);
 	void *(*leg_found)(void *arg, void *room_arg, const struct object_tag *tag,
-		struct media_leg *leg, const struct leg_status *status, struct span uri, uint16_t port);
+		struct media_leg *leg, const struct leg_status *status, struct span uri,
+		uint16_t port);
 	/* A leg changed: bound, lost, congested, evicted. leg_arg as given to media_leg_add. */
 	void (*leg_changed)(void *arg, void *leg_arg, const struct leg_status *status);
 	void (*room_counts)(void *arg, void *room_arg, const struct room_counts *counts);

@@ -43,10 +43,10 @@ enum group_condition_kind {
 };
 
 struct group_identity {
-	bool many;        /* everybody (of domain, when given) but the excepted */
-	char *canonical;  /* one: canonical address; except of many: likewise */
-	char *domain;     /* many or except: lower case; NULL: every */
-	char **excepts;   /* canonical addresses, or domains as "@example.com"; ended by NULL */
+	bool many;       /* everybody (of domain, when given) but the excepted */
+	char *canonical; /* one: canonical address; except of many: likewise */
+	char *domain;    /* many or except: lower case; NULL: every */
+	char **excepts;  /* canonical addresses, or domains as "@example.com"; ended by NULL */
 };
 
 struct group_condition {
@@ -69,11 +69,11 @@ struct group_member {
 };
 
 struct group_document {
-	char *uri, *canonical; /* IM Group Identity */
-	char *display_name;    /* "" when absent */
+	char *uri, *canonical;        /* IM Group Identity */
+	char *display_name;           /* "" when absent */
 	struct group_member *members; /* in the order of the list, without duplicates */
 	unsigned member_count;
-	bool members_unknown;   /* an <external> list, which is not fetched (context.md 4.1) */
+	bool members_unknown; /* an <external> list, which is not fetched (context.md 4.1) */
 	bool invite_members;
 	uint32_t max_participants; /* 0: the document is silent */
 	char *subject;             /* ox:subject; "" */
@@ -90,7 +90,7 @@ struct group_fault {
 
 /* One document may hold several list-services: *count of them in *out (malloc; free each and the
  * array). -EBADMSG with *fault; -ENOBUFS. */
-must_check int group_document_parse(struct span text, struct group_document ***out,
-	unsigned *count, struct group_fault *fault);
+must_check int group_document_parse(
+	struct span text, struct group_document ***out, unsigned *count, struct group_fault *fault);
 void group_document_free(struct group_document *document);
 #endif

@@ -317,8 +317,13 @@ static void heard_leg_done(void *arg, int result, struct span uri, uint16_t port
 	heard_done(arg, result);
 }
 
-static const struct media_ops ops = { heard_up, heard_down, heard_leg, heard_counts,
-	heard_nickname };
+static const struct media_ops ops = {
+	.up = heard_up,
+	.down = heard_down,
+	.leg_changed = heard_leg,
+	.room_counts = heard_counts,
+	.nickname_asked = heard_nickname,
+};
 
 static void turn(struct media *m)
 {
@@ -1059,8 +1064,13 @@ static void heard_down_and_close(void *arg)
 
 Test(media, handles_given_back_while_going_down_are_not_spoken_of)
 {
-	static const struct media_ops closing = { heard_up, heard_down_and_close, heard_leg,
-		heard_counts, heard_nickname };
+	static const struct media_ops closing = {
+		.up = heard_up,
+		.down = heard_down_and_close,
+		.leg_changed = heard_leg,
+		.room_counts = heard_counts,
+		.nickname_asked = heard_nickname,
+	};
 	struct media_leg *leg;
 
 	strcpy(directory, "/tmp/test-media-XXXXXX");
