@@ -64,7 +64,7 @@ struct conference {
 	unsigned invited;       /* invitations that the set-up made */
 	unsigned lowest_status; /* of those that failed; 0: none */
 	unsigned aliases;       /* anonymous users numbered so far */
-	bool answered;          /* the initiator's INVITE has had its 200 */
+	bool set_up;            /* the initiator has had its 200, or gave up */
 	bool rung;              /* it has had its 180 */
 	bool had_second;        /* two users were connected at once */
 	bool creator_left;

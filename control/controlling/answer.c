@@ -37,7 +37,7 @@ enum participant_event answer_send(struct participant *p)
 		return PARTICIPANT_EV_REMOVE;
 	}
 	if (p == c->initiator)
-		c->answered = true;
+		c->set_up = true;
 	session_idle_start(c);
 	refresh_start(p); /* CF-7.2.1.1-OK3b */
 	log_info("answer", "connected conference=%s number=%u connected=%u", c->uri, p->number,

@@ -106,8 +106,11 @@ static bool settle_once(struct conference *c)
 	struct policy_counts counts;
 
 	/* context.md 3.3: an initiator who gave up, or was refused, invites nobody any more. */
-	if (initiator == NULL && !c->answered && session_withdraw(c))
-		return true;
+	if (initiator == NULL && !c->set_up) {
+		c->set_up = true; /* who was asked in later, by REFER, is not of that */
+		if (session_withdraw(c))
+			return true;
+	}
 	if (c->waiting != NULL && c->in_state[PARTICIPANT_INVITED] < INVITATIONS_IN_FLIGHT) {
 		session_feed(c->waiting, PARTICIPANT_EV_TURN);
 		return true;
