@@ -39,12 +39,16 @@ int conference_new(struct conference **out, struct focus *focus, enum conference
 	if (c == NULL)
 		return -ENOBUFS;
 	c->identity = strdup(identity);
-	r = c->identity != NULL ? random_base32(local, 26) : -ENOBUFS;
+	if (group != NULL)
+		c->group_canonical = strdup(group->document->canonical);
+	r = c->identity && (c->group_canonical || group == NULL) ? random_base32(local, 26)
+								 : -ENOBUFS;
 	if (r == 0 && (size_t)snprintf(c->uri, sizeof(c->uri), "sip:im-%s@%s", local,
 			      focus->config->sip_domain) >= sizeof(c->uri))
 		r = -EINVAL;
 	if (r < 0) {
 		free(c->identity);
+		free(c->group_canonical);
 		free(c);
 		return r;
 	}
@@ -56,8 +60,8 @@ int conference_new(struct conference **out, struct focus *focus, enum conference
 	HASH_ADD_KEYPTR(by_uri, all->by_uri, c->uri, strlen(c->uri), c);
 	if (group != NULL) {
 		c->group = group_get(group);
-		HASH_ADD_KEYPTR(by_group, all->by_group, group->document->canonical,
-			strlen(group->document->canonical), c);
+		HASH_ADD_KEYPTR(
+			by_group, all->by_group, c->group_canonical, strlen(c->group_canonical), c);
 	}
 	TAILQ_INSERT_HEAD(&all->list, c, link);
 	all->count++;
@@ -89,6 +93,7 @@ void conference_free(struct conference *c)
 	all->count--;
 	group_put(c->group);
 	free(c->identity);
+	free(c->group_canonical);
 	free(c->subject);
 	free(c->contribution_id);
 	free(c->history);
