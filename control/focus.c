@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/focus.h"
 #include <stdlib.h>
+#include "control/controlling/intake.h"
 #include "control/controlling/procedures.h"
 #include "include/log.h"
 
@@ -24,13 +25,13 @@ static void invite_received(void *arg, struct dialog *dialog, const struct reque
 			}
 		}
 		if (conference_is_identity(request->uri, focus->config->sip_domain)) {
-			session_refuse_unknown(focus, dialog,
-				conference_find(&focus->conferences, canonical) != NULL);
+			rejoin_received(focus, dialog, request,
+				conference_find(&focus->conferences, canonical));
 			return;
 		}
 	}
 	/* CF-7.2.1.2-R1: 11.1 */
-	session_refuse(focus, dialog, 404, "Not Found", "Conference URI does not exist");
+	intake_refuse(focus, dialog, 404, "Not Found", "Conference URI does not exist");
 }
 
 static void request_received(void *arg, struct ua_transaction *t, const struct request *request)
@@ -63,8 +64,8 @@ static void switch_down(void *arg)
 
 	focus->attached++;
 	log_warning("focus", "switch lost conferences=%u", focus->conferences.count);
-	for (struct conference *c = focus->conferences.first; c != NULL; c = next) {
-		next = c->next;
+	for (struct conference *c = TAILQ_FIRST(&focus->conferences.list); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
 		conference_end(c, "SIP;cause=480;text=\"MSRP connection lost\"");
 	}
 }
@@ -87,6 +88,7 @@ int focus_new(struct focus **out, const struct config *config)
 	if (focus == NULL)
 		return -ENOBUFS;
 	focus->config = config;
+	conferences_init(&focus->conferences);
 	focus->factory_count = config->sip_factory.count;
 	focus->factories = calloc(focus->factory_count + 1, sizeof(*focus->factories));
 	if (focus->factories == NULL)
@@ -117,10 +119,12 @@ failed:
 
 void focus_free(struct focus *focus)
 {
+	struct conference *c;
+
 	if (focus == NULL)
 		return;
-	while (focus->conferences.first != NULL)
-		conference_free(focus->conferences.first, &focus->conferences, &focus->deadlines);
+	while ((c = TAILQ_FIRST(&focus->conferences.list)) != NULL)
+		conference_free(c);
 	media_free(focus->media);
 	ua_free(focus->ua);
 	deadlines_fini(&focus->deadlines);
@@ -156,8 +160,8 @@ void focus_stop(struct focus *focus)
 	struct conference *next;
 
 	focus->stopping = true;
-	for (struct conference *c = focus->conferences.first; c != NULL; c = next) {
-		next = c->next;
+	for (struct conference *c = TAILQ_FIRST(&focus->conferences.list); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
 		conference_end(c, "SIP;cause=503;text=\"Server stopping\"");
 	}
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* hash: uthash with a key of this process, so that nobody outside can choose texts that collide.
+/* hash: uthash keyed for this process (SipHash-1-3), so that nobody outside can choose texts that
+ * collide.
  *
- * Not thread-safe; a table without memory for a new entry calls hash_failed, which aborts: the
- * tables of the focus grow by a few octets an entry, and what is an entry was allocated before.
+ * Threads:  the focus's one thread.
+ * Memory:   a table without memory to grow ends the process (uthash): what is put into a table was
+ *           allocated and counted against its limit before, the table itself is a few octets more.
  */
 #ifndef CONTROL_HASH_H
 #define CONTROL_HASH_H

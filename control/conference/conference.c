@@ -4,11 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include "control/conference/notifier.h"
 #include "control/focus.h"
 
-#define ALIAS_LEN 12 /* base32 characters of an alias */
-
-static int random_base32(char *out, unsigned characters)
+int random_base32(char *out, unsigned characters)
 {
 	static const char alphabet[] =
 		"abcdefghijklmnopqrstuvwxyz234567"; /* RFC 4648, lower case */
@@ -23,78 +22,93 @@ static int random_base32(char *out, unsigned characters)
 	return 0;
 }
 
-static struct conference **bucket_of(const struct conferences *all, const char *uri)
+void conferences_init(struct conferences *all)
 {
-	uint32_t hash = 2166136261u;
-
-	for (; *uri != '\0'; uri++)
-		hash = (hash ^ (unsigned char)*uri) * 16777619u;
-	return (struct conference **)&all
-		->buckets[(hash ^ hash >> 16) % (sizeof(all->buckets) / sizeof(all->buckets[0]))];
+	*all = (struct conferences){ 0 };
+	TAILQ_INIT(&all->list);
 }
 
-int conference_new(
-	struct conference **out, struct conferences *all, struct focus *focus, const char *domain)
+int conference_new(struct conference **out, struct focus *focus, enum conference_kind kind,
+	const char *identity, struct group *group)
 {
-	struct conference *c = calloc(1, sizeof(*c)), **bucket;
+	struct conferences *all = &focus->conferences;
+	struct conference *c = calloc(1, sizeof(*c));
 	char local[27];
 	int r;
 
 	if (c == NULL)
 		return -ENOBUFS;
-	r = random_base32(local, 26);
-	if (r < 0 || (size_t)snprintf(c->uri, sizeof(c->uri), "sip:im-%s@%s", local, domain) >=
-			     sizeof(c->uri)) {
+	c->identity = strdup(identity);
+	r = c->identity != NULL ? random_base32(local, 26) : -ENOBUFS;
+	if (r == 0 && (size_t)snprintf(c->uri, sizeof(c->uri), "sip:im-%s@%s", local,
+			      focus->config->sip_domain) >= sizeof(c->uri))
+		r = -EINVAL;
+	if (r < 0) {
+		free(c->identity);
 		free(c);
-		return r < 0 ? r : -EINVAL;
+		return r;
 	}
 	c->focus = focus;
-	bucket = bucket_of(all, c->uri);
-	c->chain = *bucket;
-	*bucket = c;
-	c->next = all->first;
-	if (c->next != NULL)
-		c->next->previous = c;
-	all->first = c;
+	c->kind = kind;
+	TAILQ_INIT(&c->participants);
+	TAILQ_INIT(&c->roster);
+	TAILQ_INIT(&c->left);
+	HASH_ADD_KEYPTR(by_uri, all->by_uri, c->uri, strlen(c->uri), c);
+	if (group != NULL) {
+		c->group = group_get(group);
+		HASH_ADD_KEYPTR(by_group, all->by_group, group->document->canonical,
+			strlen(group->document->canonical), c);
+	}
+	TAILQ_INSERT_HEAD(&all->list, c, link);
 	all->count++;
 	*out = c;
 	return 0;
 }
 
-void conference_free(struct conference *c, struct conferences *all, struct deadlines *deadlines)
+void conference_free(struct conference *c)
 {
-	struct conference **at = bucket_of(all, c->uri);
+	struct conferences *all = &c->focus->conferences;
+	struct deadlines *deadlines = &c->focus->deadlines;
+	struct participant *p;
+	struct user *u;
 
 	deadline_clear(deadlines, &c->invite_wait);
 	deadline_clear(deadlines, &c->idle);
-	while (c->first != NULL)
-		conference_drop(c->first, deadlines);
+	deadline_clear(deadlines, &c->duration);
+	notifier_free(c);
+	while ((p = TAILQ_FIRST(&c->participants)) != NULL)
+		conference_drop(p);
+	while ((u = TAILQ_FIRST(&c->roster)) != NULL)
+		user_free(u);
 	if (c->room != NULL)
 		media_room_close(c->room);
-	while (*at != c)
-		at = &(*at)->chain;
-	*at = c->chain;
-	if (c->previous != NULL)
-		c->previous->next = c->next;
-	else
-		all->first = c->next;
-	if (c->next != NULL)
-		c->next->previous = c->previous;
+	HASH_DELETE(by_uri, all->by_uri, c);
+	if (c->group != NULL)
+		HASH_DELETE(by_group, all->by_group, c);
+	TAILQ_REMOVE(&all->list, c, link);
 	all->count--;
-	free(c->factory);
-	free(c->asserted);
+	group_put(c->group);
+	free(c->identity);
 	free(c->subject);
 	free(c->contribution_id);
 	free(c->history);
+	free(c->free_numbers);
 	free(c);
 }
 
 struct conference *conference_find(const struct conferences *all, const char *uri)
 {
-	struct conference *c = *bucket_of(all, uri);
+	struct conference *c;
 
-	while (c != NULL && strcmp(c->uri, uri) != 0)
-		c = c->chain;
+	HASH_FIND(by_uri, all->by_uri, uri, strlen(uri), c);
+	return c;
+}
+
+struct conference *conference_find_group(const struct conferences *all, const char *canonical)
+{
+	struct conference *c;
+
+	HASH_FIND(by_group, all->by_group, canonical, strlen(canonical), c);
 	return c;
 }
 
@@ -106,18 +120,13 @@ bool conference_is_identity(struct span uri, const char *domain)
 	       span_eq_nocase(identity_host(uri), span_of(domain));
 }
 
-static void participant_free(struct participant *p, struct deadlines *deadlines)
+static void participant_free(struct participant *p)
 {
-	deadline_clear(deadlines, &p->wait);
+	deadline_clear(&p->conference->focus->deadlines, &p->wait);
 	dialog_free(p->dialog);
 	if (p->has_remote)
 		sdp_media_fini(&p->remote);
-	free(p->canonical);
-	free(p->canonical_second);
-	free(p->uri);
-	free(p->display_name);
-	free(p->alias);
-	free(p->alias_name);
+	inviter_put(p->inviter);
 	free(p->headers);
 	free(p->allow);
 	free(p->msrp_uri);
@@ -125,91 +134,183 @@ static void participant_free(struct participant *p, struct deadlines *deadlines)
 	free(p);
 }
 
-int conference_add(struct participant **out, struct conference *c, bool inviter,
-	const char *canonical, struct span uri, const char *display_name)
+static unsigned *present_of(const struct user *u)
 {
+	struct conference *c = u->conference;
+
+	return user_is_connected(u) ? &c->connected : user_is_pending(u) ? &c->pending : NULL;
+}
+
+/* Takes the user out of the counts, and puts it in again after a change. */
+static void uncount(const struct user *u)
+{
+	unsigned *count = u->hidden ? NULL : present_of(u);
+
+	if (count != NULL)
+		--*count;
+}
+
+static void recount(const struct user *u)
+{
+	unsigned *count = u->hidden ? NULL : present_of(u);
+
+	if (count != NULL)
+		++*count;
+	if (u->conference->connected > 1)
+		u->conference->had_second = true;
+}
+
+int conference_add(struct participant **out, struct user *u)
+{
+	struct conference *c = u->conference;
 	struct participant *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return -ENOBUFS;
-	p->canonical = strdup(canonical);
-	p->uri = strndup(uri.at, uri.len);
-	p->display_name = strdup(display_name);
+	p->conference = c;
 	p->headers = strdup("");
 	p->allow = strdup("");
-	if (!p->canonical || !p->uri || !p->display_name || !p->headers || !p->allow) {
-		participant_free(p, &c->focus->deadlines);
+	if (!p->headers || !p->allow) {
+		participant_free(p);
 		return -ENOBUFS;
 	}
-	p->conference = c;
-	p->number = c->next_number++;
-	p->inviter = inviter;
-	p->previous = c->last;
-	if (c->last != NULL)
-		c->last->next = p;
-	else
-		c->first = p;
-	c->last = p;
+	p->user = u;
+	p->number = c->next_endpoint++;
+	if (u->left) {
+		TAILQ_REMOVE(&c->left, u, left_link);
+		c->left_count--;
+		u->left = false;
+	}
+	TAILQ_INSERT_TAIL(&c->participants, p, link);
+	TAILQ_INSERT_TAIL(&u->sessions, p, session_link);
+	uncount(u);
 	c->in_state[p->state]++;
-	if (inviter)
-		c->inviter = p;
-	else if (c->waiting == NULL)
-		c->waiting = p;
+	u->in_state[p->state]++;
+	recount(u);
 	*out = p;
 	return 0;
 }
 
-void conference_drop(struct participant *p, struct deadlines *deadlines)
+void conference_drop(struct participant *p)
 {
 	struct conference *c = p->conference;
+	struct user *u = p->user;
 
 	if (p->leg != NULL)
 		media_leg_remove(p->leg);
-	if (p->previous != NULL)
-		p->previous->next = p->next;
-	else
-		c->first = p->next;
-	if (p->next != NULL)
-		p->next->previous = p->previous;
-	else
-		c->last = p->previous;
-	if (c->inviter == p)
-		c->inviter = NULL;
+	if (c->initiator == p)
+		c->initiator = NULL;
 	if (c->waiting == p)
-		c->waiting = p->next;
+		c->waiting = TAILQ_NEXT(p, link);
+	TAILQ_REMOVE(&c->participants, p, link);
+	TAILQ_REMOVE(&u->sessions, p, session_link);
+	uncount(u);
 	c->in_state[p->state]--;
-	participant_free(p, deadlines);
-}
-
-struct participant *conference_participant(const struct conference *c, const char *canonical)
-{
-	for (struct participant *p = c->first; p != NULL; p = p->next)
-		if (strcmp(p->canonical, canonical) == 0 ||
-			(p->canonical_second && strcmp(p->canonical_second, canonical) == 0))
-			return p;
-	return NULL;
+	u->in_state[p->state]--;
+	recount(u);
+	u->last_endpoint = p->number;
+	u->departure = p->departure;
+	if (u->creator && TAILQ_EMPTY(&u->sessions))
+		c->creator_left = true;
+	participant_free(p);
+	user_changed(u);
+	user_left(u);
 }
 
 void conference_counts(const struct conference *c, struct policy_counts *out)
 {
 	*out = (struct policy_counts){
-		.connected = c->in_state[PARTICIPANT_CONNECTED],
-		.pending = c->in_state[PARTICIPANT_IDLE] + c->in_state[PARTICIPANT_INVITED],
+		.connected = c->connected,
+		.pending = c->pending,
 		.invited = c->invited,
-		.inviter_waits = c->in_state[PARTICIPANT_JOINING] > 0,
+		.had_second = c->had_second,
+		.creator_left = c->creator_left && c->focus->config->conference_creator_release,
+		.release = c->kind == CONFERENCE_GROUP && !c->group->document->invite_members
+				   ? POLICY_WHEN_EMPTY
+				   : POLICY_WHEN_ONE_REMAINS,
 	};
+	/* An initiator that waits is no joiner that keeps the conference alive. */
+	if (c->initiator != NULL && c->initiator->state == PARTICIPANT_JOINING &&
+		c->initiator->waits) {
+		out->initiator_waits = true;
+		if (!c->initiator->user->hidden && user_is_pending(c->initiator->user))
+			out->pending--;
+	}
 }
 
 void conference_state(struct participant *p, enum participant_state state)
 {
 	struct conference *c = p->conference;
+	struct user *u = p->user;
 
+	if (state == PARTICIPANT_CONNECTED && !user_is_connected(u))
+		u->joined = ++c->joins;
+	uncount(u);
 	c->in_state[p->state]--;
-	c->in_state[state]++;
+	u->in_state[p->state]--;
 	p->state = state;
+	c->in_state[state]++;
+	u->in_state[state]++;
+	recount(u);
 	while (c->waiting != NULL && c->waiting->state != PARTICIPANT_IDLE)
-		c->waiting = c->waiting->next;
+		c->waiting = TAILQ_NEXT(c->waiting, link);
+	if (state != PARTICIPANT_GONE) /* conference_drop says that */
+		user_changed(u);
 }
+
+unsigned conference_maximum(const struct conference *c)
+{
+	const struct config *config = c->focus->config;
+
+	if (c->kind == CONFERENCE_ADHOC)
+		return (unsigned)config->conference_max_adhoc_size;
+	return c->group->document->max_participants > 0
+		       ? c->group->document->max_participants
+		       : (unsigned)config->conference_max_group_size;
+}
+
+bool conference_is_full(const struct conference *c, unsigned more)
+{
+	/* Pending invitations count (context.md 3.3), hidden users do not (CF-7.2.1.4-R3n). */
+	return c->connected + c->pending + more > conference_maximum(c);
+}
+
+/* ---- who invites ---- */
+
+struct inviter *inviter_new(const struct user *u, bool anonymous)
+{
+	struct inviter *inviter = calloc(1, sizeof(*inviter));
+	char name_addr[IDENTITY_MAX + 600];
+
+	if (inviter == NULL)
+		return NULL;
+	header_name_addr(name_addr, sizeof(name_addr), anonymous ? "" : u->display_name,
+		anonymous ? u->conference->identity : u->uri);
+	inviter->references = 1;
+	inviter->anonymous = anonymous;
+	inviter->asserted = strdup(name_addr);
+	if (inviter->asserted == NULL) {
+		free(inviter);
+		return NULL;
+	}
+	return inviter;
+}
+
+struct inviter *inviter_get(struct inviter *inviter)
+{
+	inviter->references++;
+	return inviter;
+}
+
+void inviter_put(struct inviter *inviter)
+{
+	if (inviter == NULL || --inviter->references > 0)
+		return;
+	free(inviter->asserted);
+	free(inviter);
+}
+
+/* ---- the switch ---- */
 
 void conference_wrapped_types(const struct config *config, char *out, size_t size)
 {
@@ -221,12 +322,12 @@ void conference_wrapped_types(const struct config *config, char *out, size_t siz
 			config->conference_wrapped_types.items[i]);
 }
 
-int conference_room_open(struct conference *c, struct media *media, const struct config *config,
-	void (*done)(void *arg, int result))
+int conference_room_open(struct conference *c, void (*done)(void *arg, int result))
 {
+	const struct config *config = c->focus->config;
 	struct span uris[3] = {
 		span_of(c->uri),
-		span_of(c->factory),
+		span_of(c->identity),
 		SPAN_LITERAL("sip:anonymous@anonymous.invalid"),
 	};
 	struct object_tag tag = { { 0 } };
@@ -235,48 +336,43 @@ int conference_room_open(struct conference *c, struct media *media, const struct
 	/* The tag names the conference beyond our life: the random part of its identity, packed. */
 	memcpy(tag.octets, c->uri + strlen("sip:im-"), sizeof(tag.octets));
 	conference_wrapped_types(config, wrapped, sizeof(wrapped));
-	return media_room_open(media, &c->room, &tag, ROOM_PRIVATE, config->msrp_max_message, uris,
-		3, span_of(wrapped), done, c);
+	return media_room_open(c->focus->media, &c->room, &tag, ROOM_PRIVATE,
+		config->msrp_max_message, uris, 3, span_of(wrapped), done, c);
 }
 
-int conference_alias(struct conference *c, struct participant *p)
+bool conference_allows_private(const struct conference *c, const struct user *u)
 {
-	char random[ALIAS_LEN + 1];
-
-	if (random_base32(random, ALIAS_LEN) < 0 ||
-		asprintf(&p->alias, "sip:anon-%s@anonymous.invalid", random) < 0) {
-		p->alias = NULL;
-		return -ENOBUFS;
-	}
-	if (asprintf(&p->alias_name, "Anonymous %u", ++c->aliases) < 0) {
-		p->alias_name = NULL;
-		return -ENOBUFS;
-	}
-	return 0;
+	return c->kind == CONFERENCE_ADHOC || group_allows(c->group, GROUP_PRIVATE_MESSAGE,
+						      u->canonical, u->canonical_second, false);
 }
 
 int conference_member_add(struct participant *p)
 {
+	const struct user *u = p->user;
 	struct span identities[4];
 	char alias[600] = "";
 	struct media_member member = {
-		.participant = p->number,
+		.participant = u->number,
 		.identities = identities,
 	};
 	int r;
 
 	/* The first is the one that others address (switch_cmd.h). */
-	if (p->alias != NULL) {
-		identities[member.identity_count++] = span_of(p->alias);
-		header_name_addr(alias, sizeof(alias), p->alias_name, p->alias);
+	if (u->alias != NULL) {
+		identities[member.identity_count++] = span_of(u->alias);
+		header_name_addr(alias, sizeof(alias), u->alias_name, u->alias);
 	}
-	identities[member.identity_count++] = span_of(p->canonical);
-	if (strcmp(p->uri, p->canonical) != 0)
-		identities[member.identity_count++] = span_of(p->uri);
-	if (p->canonical_second != NULL)
-		identities[member.identity_count++] = span_of(p->canonical_second);
+	identities[member.identity_count++] = span_of(u->canonical);
+	if (strcmp(u->uri, u->canonical) != 0)
+		identities[member.identity_count++] = span_of(u->uri);
+	if (u->canonical_second != NULL)
+		identities[member.identity_count++] = span_of(u->canonical_second);
 	if (p->has_remote && p->remote.chatroom_private)
 		member.flags |= MEMBER_PRIVATE;
+	if (u->hidden)
+		member.flags |= MEMBER_HIDDEN;
+	if (!conference_allows_private(p->conference, u))
+		member.flags |= MEMBER_NO_PRIVATE;
 	member.alias = span_of(alias);
 	member.wrapped = span_of(p->has_remote ? p->remote.wrapped_types : "*");
 	r = media_member_add(p->leg, &member);

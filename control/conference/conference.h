@@ -1,92 +1,147 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* conference: the focus of one conference (RFC 4353): its identity, its room in the switch, its
- * participants.
+ * users and their sessions.
  *
  * Place:    controlling/ -> conference -> media.
  * Threads:  the focus's one thread.
- * Memory:   conferences_* owns every conference, a conference its participants, their dialogs and
- *           legs.
+ * Memory:   conferences_* owns every conference, a conference its users and participants, their
+ *           dialogs and legs.
+ * Cost:     entering, leaving and finding cost the same in a conference of ten and of ten thousand.
  * Not here: when something is done; that is controlling/ and policy.
  */
 #ifndef CONTROL_CONFERENCE_CONFERENCE_H
 #define CONTROL_CONFERENCE_CONFERENCE_H
+#include "control/conference/groups.h"
 #include "control/conference/participant.h"
 #include "control/conference/policy.h"
+#include "control/conference/user.h"
+#include "control/hash.h"
 #include "control/xml/resource_lists.h"
 #include "include/config.h"
 
 /* "sip:im-" 26 characters "@" domain (context.md 3.1) */
 #define CONFERENCE_LOCAL_LEN 29 /* "im-" and 26 base32 characters of 128 random bits */
 #define CONFERENCE_URI_MAX   300
+#define CONFERENCE_ALIAS_LEN 12 /* random base32 characters of an alias */
 
 struct focus;
+struct notifier;
+
+enum conference_kind {
+	CONFERENCE_ADHOC, /* 7.2.1.2, also one-to-one; it was made by the factory */
+	CONFERENCE_GROUP, /* 7.2.1.3: the active session of a pre-defined group */
+};
 
 struct conference {
-	struct conference *next, *previous; /* of all */
-	struct conference *chain;           /* of its hash bucket */
+	TAILQ_ENTRY(conference) link; /* of all */
+	UT_hash_handle by_uri, by_group;
 	struct focus *focus;
-	char uri[CONFERENCE_URI_MAX];    /* IM Session Identity */
-	char *factory;                   /* the Conference-factory-URI that made it */
-	char *asserted;                  /* who invites, as name-addr, for P-Asserted-Identity */
-	bool anonymous;                  /* the inviter asked for privacy */
+	enum conference_kind kind;
+	char uri[CONFERENCE_URI_MAX]; /* IM Session Identity */
+	/* Conference-factory-URI or IM Group Identity, as written: From of our invitations, asserted
+	 * in our answers (CF-7.2.1.1-OK4a, -OK4b). */
+	char *identity;
+	struct group *group; /* GROUP: the document last in force; a reference of ours */
 	char *subject, *contribution_id; /* copied into invitations; "" */
 	char *history;                   /* recipient-list-history part; NULL: none */
 	struct media_room *room;
-	struct participant *first, *last;
-	struct participant *inviter;                /* while it is in the list */
-	unsigned invited;                           /* invitations ever made */
+	TAILQ_HEAD(participant_list, participant)
+	participants;              /* in the order in which they came */
+	TAILQ_HEAD(, user) roster; /* all users, by the time of the last change */
+	TAILQ_HEAD(, user) left;   /* those without a session, by the time of leaving */
+	struct user_name *names;
+	struct participant *initiator; /* its INVITE made the conference; while it is in the list */
+	struct participant *waiting;   /* the first whose turn to be invited has not come */
+	struct notifier *notifier;     /* NULL: nobody has subscribed */
+	uint64_t revision;             /* of the roster: rises with every change of a user */
+	uint64_t forgotten;            /* highest revision of a user who is forgotten */
+	uint64_t joins;                /* users who connected, ever */
 	unsigned in_state[PARTICIPANT_STATE_COUNT]; /* participants by state */
-	struct participant *waiting; /* the first whose turn to be invited has not come */
-	unsigned lowest_status;      /* of the failed ones; 0: none */
-	unsigned aliases;            /* anonymous participants numbered so far */
-	bool answered;               /* the inviter's INVITE has had its 200 */
-	bool answer_due;             /* it gets it as soon as its leg is ready */
-	bool rung;                   /* 180 was sent to the inviter */
-	bool ending;                 /* everybody is being removed */
-	bool settling;               /* conference_settle is at work */
-	unsigned next_number;        /* of the participants in the switch */
+	/* Users, without hidden ones: with a connected session; with none, but one that is invited or
+	 * joins; with any of these. */
+	unsigned connected, pending;
+	unsigned left_count;
+	unsigned invited;       /* invitations that the set-up made */
+	unsigned lowest_status; /* of those that failed; 0: none */
+	unsigned aliases;       /* anonymous users numbered so far */
+	bool answered;          /* the initiator's INVITE has had its 200 */
+	bool rung;              /* it has had its 180 */
+	bool had_second;        /* two users were connected at once */
+	bool creator_left;
+	bool settling;          /* conference_settle is at work */
+	unsigned next_endpoint; /* participant.number of the next session; never reused */
+	unsigned next_number;   /* user.number beyond which none was given out */
+	unsigned *free_numbers; /* of users who were forgotten */
+	unsigned free_count, free_room;
 	struct deadline invite_wait;
 	struct deadline idle;
+	struct deadline duration;
 	uint64_t messages; /* as the switch last counted */
 };
 
 struct conferences {
-	struct conference *first;
+	TAILQ_HEAD(, conference) list;
+	struct conference *by_uri, *by_group; /* by_group: by the group's canonical identity */
 	unsigned count;
-	struct conference *buckets[1024];
 };
 
-/* A new one with a fresh Session Identity; no room yet. */
-must_check int conference_new(
-	struct conference **out, struct conferences *all, struct focus *focus, const char *domain);
-/* Closes the room, frees participants (their dialogs are ended) and itself. */
-void conference_free(
-	struct conference *conference, struct conferences *all, struct deadlines *deadlines);
+void conferences_init(struct conferences *all);
 
-/* Every change of a participant's state goes through here, so that the counts hold. */
-void conference_state(struct participant *participant, enum participant_state state);
+/* A new one with a fresh Session Identity; no room yet. group: of kind GROUP, a reference is taken.
+ * identity: as written. */
+must_check int conference_new(struct conference **out, struct focus *focus,
+	enum conference_kind kind, const char *identity, struct group *group);
+/* Closes the room, ends subscriptions without a word, frees participants (their dialogs are ended)
+ * and itself. */
+void conference_free(struct conference *conference);
 
 struct conference *conference_find(const struct conferences *all, const char *uri);
+/* The active session of a group. */
+struct conference *conference_find_group(const struct conferences *all, const char *canonical);
 /* Has the URI the shape of a Session Identity of ours? */
 bool conference_is_identity(struct span uri, const char *domain);
 
-/* A new participant, IDLE, at the end of the list. inviter: its own INVITE made the conference. */
-must_check int conference_add(struct participant **out, struct conference *conference, bool inviter,
-	const char *canonical, struct span uri, const char *display_name);
-/* Takes it out, removes its leg and frees it. */
-void conference_drop(struct participant *participant, struct deadlines *deadlines);
-struct participant *conference_participant(
-	const struct conference *conference, const char *canonical);
-void conference_counts(const struct conference *conference, struct policy_counts *out);
+/* Random characters of RFC 4648's base32, lower case, and a zero; at most 32. */
+must_check int random_base32(char *out, unsigned characters);
 
-/* Opens the room in the switch: Session Identity, factory URI and the URI that RCS clients use name
- * it (context.md 2.1). */
-must_check int conference_room_open(struct conference *conference, struct media *media,
-	const struct config *config, void (*done)(void *arg, int result));
+/* ---- sessions ---- */
+
+/* A new session of the user, IDLE, at the end of the list. */
+must_check int conference_add(struct participant **out, struct user *user);
+/* Takes it out, removes its leg and frees it; a user without another session is remembered or
+ * forgotten (user_left). */
+void conference_drop(struct participant *participant);
+/* Every change of a participant's state goes through here, so that the counts hold and the roster's
+ * subscribers hear of it. */
+void conference_state(struct participant *participant, enum participant_state state);
+void conference_counts(const struct conference *conference, struct policy_counts *out);
+/* Would so many more users exceed conference.max_adhoc_size or the group's maximum? */
+bool conference_is_full(const struct conference *conference, unsigned more);
+unsigned conference_maximum(const struct conference *conference);
+
+/* ---- who invites ---- */
+
+struct inviter {
+	unsigned references;
+	char *asserted; /* name-addr for P-Asserted-Identity and Referred-By */
+	bool anonymous; /* privacy was asked: the invited are not told (context.md 3.4) */
+};
+/* For a user who invites; anonymous: the conference's identity stands in its place. NULL without
+ * memory. */
+struct inviter *inviter_new(const struct user *user, bool anonymous);
+struct inviter *inviter_get(struct inviter *inviter);
+void inviter_put(struct inviter *inviter); /* NULL is allowed */
+
+/* ---- the switch ---- */
+
+/* Opens the room: Session Identity, factory or group identity, and the URI that RCS clients use
+ * name it (context.md 2.1). */
+must_check int conference_room_open(
+	struct conference *conference, void (*done)(void *arg, int result));
 /* conference.wrapped_types as one text; out has size octets. */
 void conference_wrapped_types(const struct config *config, char *out, size_t size);
-/* Alias of an anonymous participant (context.md 2.4). */
-must_check int conference_alias(struct conference *conference, struct participant *participant);
 /* The leg takes part from now on: its identities go to the switch. */
 must_check int conference_member_add(struct participant *participant);
+/* May it send private messages, and is it told that it may? */
+bool conference_allows_private(const struct conference *conference, const struct user *user);
 #endif

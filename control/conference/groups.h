@@ -44,7 +44,7 @@ struct group *group_get(struct group *group); /* one more reference */
 void group_put(struct group *group);          /* NULL is allowed */
 
 /* NULL: not on the list. O(1). canonical_second may be "" or NULL. */
-const struct group_member *group_member(
+const struct group_member *group_member_find(
 	const struct group *group, const char *canonical, const char *canonical_second);
 /* May this user do that? Rules: all conditions hold; booleans OR over the rules that apply
  * (RFC 4745 10, context.md 4.2). anonymous: the request asks for privacy. */

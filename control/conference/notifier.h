@@ -44,7 +44,4 @@ void notifier_end(struct conference *conference, bool draining);
 void notifier_free(struct conference *conference); /* without a word */
 
 unsigned notifier_subscribers(const struct conference *conference);
-/* The lowest revision that some subscriber was told up to: a user who left and changed no later can
- * be forgotten. UINT64_MAX without subscribers. */
-uint64_t notifier_told(const struct conference *conference);
 #endif

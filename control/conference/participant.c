@@ -16,9 +16,9 @@ static const struct participant_step table[PARTICIPANT_STATE_COUNT][PARTICIPANT_
 		EV(REMOVE) = DO(FORGET, GONE),
 	},
 	[PARTICIPANT_JOINING] = {
-		EV(LEG_READY)  = DO(NOTHING, JOINING),
+		EV(LEG_READY)  = DO(ENTER, JOINING),      /* CF-7.2.1.4-R9, CF-7.2.1.5-R8 */
 		EV(LEG_FAILED) = DO(REJECT, GONE),
-		EV(PROGRESS)   = DO(INVITER_RING, JOINING), /* an invited one rings */
+		EV(PROGRESS)   = DO(RING, JOINING)        , /* an invited one rings */
 		EV(ADMIT)      = DO(ANSWER, CONNECTED),   /* CF-7.2.1.2-OK1 */
 		EV(REFUSE)     = DO(REJECT, GONE),        /* CF-7.2.1.2-FR1 */
 		EV(REMOVE)     = DO(REJECT, GONE),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* participant: one IM Address in a conference: its state, its dialog, its MSRP leg.
+/* participant: one session of a user in a conference: its state, its dialog, its MSRP leg (an
+ * <endpoint> of RFC 4575).
  *
  * Spec:     RFC 4353; the rows of the table cite the clause that each comes from.
  * Threads:  the focus's one thread.
@@ -21,11 +22,13 @@
 #define CONTROL_CONFERENCE_PARTICIPANT_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include "control/deadline.h"
 #include "control/media.h"
 #include "control/sip/dialog.h"
 #include "control/sip/identity.h"
 #include "control/sip/offer_answer.h"
+#include "control/xml/conference_info.h"
 #include "include/result.h"
 
 #define PARTICIPANT_STATES(X)                                                                      \
@@ -56,7 +59,8 @@
 	X(NOTHING)                                                                                 \
 	X(LEG_ASK)     /* ask the switch for a leg */                                              \
 	X(INVITE_SEND) /* 7.2.2.2 */                                                               \
-	X(INVITER_RING)                                                                            \
+	X(ENTER)       /* its leg is there: answer, unless it waits for an invited one */          \
+	X(RING)                                                                                    \
 	X(JOIN) /* the invited one becomes a member */                                             \
 	X(COUNT_FAILURE)                                                                           \
 	X(ANSWER) /* 7.2.1.1 */                                                                    \
@@ -102,42 +106,44 @@ const char *participant_event_name(enum participant_event event);
 const char *participant_action_name(enum participant_action action);
 
 struct conference;
+struct inviter;
+struct referral;
+struct user;
 
 struct participant {
-	struct participant *next, *previous; /* of the conference, in the order of the list */
+	TAILQ_ENTRY(participant) link;         /* of the conference */
+	TAILQ_ENTRY(participant) session_link; /* of the user */
 	struct conference *conference;
+	struct user *user;
 	enum participant_state state;
-	bool inviter; /* its INVITE made the conference */
+	bool waits;      /* its INVITE is answered only when an invited one has accepted */
+	bool from_setup; /* invited by the INVITE that made the conference */
 	bool leg_ready;
-	bool progressed;    /* an 18x has come */
-	bool member;        /* sends and receives */
-	bool bound;         /* as the switch last said */
-	bool retried;       /* invited once more after 422 */
-	unsigned number;    /* the switch's participant number */
+	bool progressed; /* an 18x has come */
+	bool member;     /* sends and receives */
+	bool bound;      /* as the switch last said */
+	bool retried;    /* invited once more after 422 */
+	bool has_remote;
+	bool offered; /* our 200 carried an offer: its ACK answers */
+	bool refresher_is_us;
+	bool supports_timer;
+	unsigned number;    /* of the endpoint; never reused in the conference */
 	unsigned status;    /* final status of its invitation, or of our refusal; 0: none */
-	const char *reason; /* Reason of our BYE or Warning of our refusal; static text or NULL */
-
-	char *canonical;        /* IM Address, canonical */
-	char *canonical_second; /* of the same user, NULL: none */
-	char *uri;              /* as written */
-	char *display_name;     /* "" when unknown */
-	char *alias;            /* anonymous URI; NULL: known by its address */
-	char *alias_name;
-	char *headers; /* header part of its list entry; "" */
-	char *allow;   /* CF-7.2.1.2-R3: methods it supports; "" when it did not say */
+	const char *reason; /* Reason of our BYE; static text or NULL */
+	enum endpoint_disconnection departure; /* what the roster will say when it has gone */
+	struct inviter *inviter;               /* whose invitation it is; NULL: it came by itself */
+	struct referral *referral; /* the REFER that had it invited and hears how it went; NULL */
+	char *headers;             /* header part of its list entry or Refer-To; "" */
+	char *allow;               /* CF-7.2.1.2-R3: methods it supports; "" when it did not say */
 
 	struct dialog *dialog;
 	struct media_leg *leg;
 	char *msrp_uri; /* ours on its leg */
 	struct sdp_media remote;
-	bool has_remote;
-	bool offered; /* our 200 to a re-INVITE carried an offer: its ACK answers */
 	uint64_t sdp_session, sdp_version; /* o= of what we say */
 	char *sdp;                         /* what we said last; NULL: nothing */
 	uint32_t session_expires; /* seconds; what its INVITE asked, then what holds; 0: none */
 	uint32_t min_se;
-	bool refresher_is_us;
-	bool supports_timer;
 	struct deadline wait; /* for a new binding after its MSRP connection was lost */
 };
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* 7.2.1.1: what the 200 to an initial INVITE carries. Allow (OK2), Server (OK6) and the tags of
- * Contact (OK5) are the dialog's doing, as in every message of ours. */
+/* 7.2.1.1: what the 200 to an initial INVITE carries, and what it is answered instead. Allow (OK2),
+ * Server (OK6) and the tags of Contact (OK5) are the dialog's doing, as in every message of ours. */
 #include "control/controlling/procedures.h"
 #include <stdlib.h>
 #include "include/log.h"
@@ -20,8 +20,9 @@ enum participant_event answer_send(struct participant *p)
 	if (sdp == NULL)
 		return PARTICIPANT_EV_REMOVE;
 	header_init(&extra);
-	refresh_headers(p, &extra);                                    /* CF-7.2.1.1-OK3a */
-	header_add(&extra, "P-Asserted-Identity", "<%s>", c->factory); /* CF-7.2.1.1-OK4a */
+	refresh_headers(p, &extra); /* CF-7.2.1.1-OK3a */
+	/* CF-7.2.1.1-OK4a, -OK4b */
+	header_add(&extra, "P-Asserted-Identity", "<%s>", c->identity);
 	message.body = sdp;
 	r = session_leg_update(p, false, false);
 	if (r == 0)
@@ -30,14 +31,49 @@ enum participant_event answer_send(struct participant *p)
 	if (r == 0)
 		r = conference_member_add(p); /* CF-7.2.1.2-OK4 */
 	if (r < 0) {
-		log_warning("answer", "inviter not admitted conference=%s result=\"%s\"", c->uri,
+		log_warning("answer", "not admitted conference=%s result=\"%s\"", c->uri,
 			result_text(r));
 		p->reason = "SIP;cause=503;text=\"No resources\"";
 		return PARTICIPANT_EV_REMOVE;
 	}
-	c->answered = true;
+	if (p == c->initiator)
+		c->answered = true;
 	session_idle_start(c);
 	refresh_start(p); /* CF-7.2.1.1-OK3b */
-	log_info("answer", "inviter connected conference=%s number=%u", c->uri, p->number);
+	log_info("answer", "connected conference=%s number=%u connected=%u", c->uri, p->number,
+		c->in_state[PARTICIPANT_CONNECTED]);
+	return PARTICIPANT_EV_NONE;
+}
+
+enum participant_event answer_enter(struct participant *p)
+{
+	return p->waits ? PARTICIPANT_EV_NONE : PARTICIPANT_EV_ADMIT;
+}
+
+/* 180 to the initiator on the first 18x of an invited one (context.md 3.3). */
+enum participant_event answer_ring(struct participant *p)
+{
+	struct conference *c = p->conference;
+
+	if (!c->rung)
+		dialog_ring(p->dialog, c->uri);
+	c->rung = true;
+	return PARTICIPANT_EV_NONE;
+}
+
+/* CF-7.2.1.2-FR1 */
+enum participant_event answer_reject(struct participant *p)
+{
+	struct focus *focus = p->conference->focus;
+	struct header_block extra;
+	struct dialog_message message = { .extra = &extra };
+	unsigned status = p->status ? p->status : 503;
+
+	header_init(&extra);
+	if (status == 503)
+		header_add(&extra, "Retry-After", "%d", FOCUS_RETRY_AFTER_S);
+	dialog_refuse(p->dialog, status, NULL, &message);
+	log_info("answer", "refused conference=%s status=%u dialogs=%u", p->conference->uri, status,
+		ua_dialogs(focus->ua));
 	return PARTICIPANT_EV_NONE;
 }

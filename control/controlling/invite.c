@@ -61,16 +61,17 @@ static void headers_fill(const struct participant *p, struct header_block *block
 {
 	const struct conference *c = p->conference;
 	const struct config *config = c->focus->config;
+	const struct inviter *inviter = p->inviter;
 	uint32_t seconds = (uint32_t)(config->sip_session_expires_ms / 1000);
 	uint32_t min_se = (uint32_t)(config->sip_min_se_ms / 1000);
 
 	header_init(block);
-	if (ua_peer_is_trusted(c->focus->ua, p->uri))
-		header_add(block, "P-Asserted-Identity", "%s", c->asserted);
-	if (c->anonymous)
+	if (ua_peer_is_trusted(c->focus->ua, p->user->uri))
+		header_add(block, "P-Asserted-Identity", "%s", inviter->asserted);
+	if (inviter->anonymous)
 		header_add(block, "Privacy", "id");
 	else
-		header_add(block, "Referred-By", "%s", c->asserted);
+		header_add(block, "Referred-By", "%s", inviter->asserted);
 	header_add(block, "Accept-Contact", "*;+g.oma.sip-im;require;explicit");
 	if (p->min_se > min_se)
 		min_se = p->min_se;
@@ -81,6 +82,35 @@ static void headers_fill(const struct participant *p, struct header_block *block
 		header_add(block, "Subject", "%s", c->subject);
 	if (c->contribution_id[0] != '\0')
 		header_add(block, "Contribution-ID", "%s", c->contribution_id);
+}
+
+int invite_add(struct participant **out, struct conference *c, struct inviter *inviter,
+	const char *canonical, struct span uri, const char *display_name, struct span headers)
+{
+	struct participant *p;
+	struct user *u;
+	char *copy;
+	int r = user_enter(&u, c, canonical, "", uri, display_name);
+
+	if (r < 0)
+		return r;
+	r = conference_add(&p, u);
+	if (r < 0) {
+		user_left(u);
+		return r;
+	}
+	copy = strndup(headers.at, headers.len);
+	if (copy == NULL) {
+		conference_drop(p);
+		return -ENOBUFS;
+	}
+	free(p->headers);
+	p->headers = copy;
+	p->inviter = inviter_get(inviter);
+	if (c->waiting == NULL)
+		c->waiting = p;
+	*out = p;
+	return 0;
 }
 
 enum participant_event invite_send(struct participant *p)
@@ -98,13 +128,13 @@ enum participant_event invite_send(struct participant *p)
 		p->sdp_version = 1;
 	}
 	headers_fill(p, &extra);
-	header_name_addr(from, sizeof(from), "", c->factory);
+	header_name_addr(from, sizeof(from), "", c->identity);
 	sdp = session_sdp(p, false);
 	if (sdp == NULL)
 		goto out;
 	message.content_type = "application/sdp";
 	message.body = sdp;
-	if (c->history != NULL) { /* RFC 5366 */
+	if (c->history != NULL && p->from_setup) { /* RFC 5366 */
 		parts[0].type = SPAN_LITERAL("application/sdp");
 		parts[0].body = span_of(sdp);
 		parts[1].type = SPAN_LITERAL("application/resource-lists+xml");
@@ -116,7 +146,8 @@ enum participant_event invite_send(struct participant *p)
 		message.content_type = type;
 		message.body = mixed;
 	}
-	r = dialog_invite(c->focus->ua, &p->dialog, from, p->uri, &message, &session_dialog_ops, p);
+	r = dialog_invite(
+		c->focus->ua, &p->dialog, from, p->user->uri, &message, &session_dialog_ops, p);
 out:
 	free(sdp);
 	free(mixed);
@@ -158,7 +189,7 @@ static bool answer_take(struct participant *p, const struct response *response)
 void invite_answered(struct participant *p, const struct response *response)
 {
 	struct conference *c = p->conference;
-	struct participant *inviter = c->inviter;
+	struct participant *initiator = c->initiator;
 	unsigned min_se = (unsigned)(c->focus->config->sip_min_se_ms / 1000);
 
 	if (response->status < 200) {
@@ -166,8 +197,8 @@ void invite_answered(struct participant *p, const struct response *response)
 			return;
 		p->progressed = true;
 		session_feed(p, PARTICIPANT_EV_PROGRESS);
-		if (inviter != NULL && inviter->state == PARTICIPANT_JOINING)
-			session_feed(inviter, PARTICIPANT_EV_PROGRESS);
+		if (initiator != NULL && initiator->state == PARTICIPANT_JOINING)
+			session_feed(initiator, PARTICIPANT_EV_PROGRESS);
 		return;
 	}
 	if (response->status < 300) {
@@ -223,6 +254,7 @@ enum participant_event invite_count_failure(struct participant *p)
 	struct conference *c = p->conference;
 
 	c->lowest_status = policy_lowest(c->lowest_status, p->status);
+	p->departure = p->status == 486 ? ENDPOINT_LEFT_BUSY : ENDPOINT_LEFT_FAILED;
 	log_info(
 		"invite", "failed conference=%s number=%u status=%u", c->uri, p->number, p->status);
 	return PARTICIPANT_EV_NONE;
@@ -230,6 +262,7 @@ enum participant_event invite_count_failure(struct participant *p)
 
 enum participant_event invite_withdraw(struct participant *p)
 {
+	p->departure = ENDPOINT_LEFT_FAILED;
 	if (p->dialog != NULL)
 		dialog_cancel(p->dialog);
 	return PARTICIPANT_EV_NONE;

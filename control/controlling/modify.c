@@ -96,7 +96,7 @@ void modify_received(struct participant *p, const struct request *request)
 		message.body = sdp;
 	}
 	refresh_headers(p, &extra); /* CF-7.2.1.11-R1a */
-	header_add(&extra, "P-Asserted-Identity", "<%s>", p->conference->factory);
+	header_add(&extra, "P-Asserted-Identity", "<%s>", p->conference->identity);
 	p->offered = sdp != NULL && !offered;
 	dialog_modified(p->dialog, 200, "OK", &message); /* CF-7.2.1.6-R3 */
 	free(sdp);

@@ -3,7 +3,9 @@
  *
  *   session.c  what all share: events into the participant's table, callbacks of dialogs and of
  *              the switch, refusals
+ *   intake.c   what an initial INVITE brings, and the session it becomes (intake.h)
  *   adhoc.c    7.2.1.2  Ad-hoc IM Group setup
+ *   rejoin.c   7.2.1.5  Rejoining IM Group Session
  *   answer.c   7.2.1.1  contents of the 200
  *   invite.c   7.2.2.2  IM Session invitation request
  *   modify.c   7.2.1.6  re-INVITE with new MSRP parameters
@@ -43,11 +45,14 @@ extern const struct dialog_ops session_dialog_ops;
 void leg_changed(void *arg, void *leg_arg, const struct leg_status *status);
 void room_counted(void *arg, void *room_arg, const struct room_counts *counts);
 
-/* Refuses an initial INVITE with a Warning (NULL: none) and frees the dialog. */
-void session_refuse(struct focus *focus, struct dialog *dialog, unsigned status, const char *phrase,
-	const char *warning);
-/* An INVITE to a Session Identity. */
-void session_refuse_unknown(struct focus *focus, struct dialog *dialog, bool exists);
+/* A new conference with the Subject and Contribution-ID of the INVITE that asks for it. */
+must_check int session_make(struct conference **out, struct focus *focus, enum conference_kind kind,
+	const char *identity, struct group *group, const struct request *request);
+/* Opens its room, and starts what it may last and, if it invites, the wait for an answer. */
+must_check int session_open(struct conference *conference);
+/* Starts (again) the time after which invitations without an answer are withdrawn
+ * (sip.invite_wait_s). */
+must_check int session_wait(struct conference *conference);
 
 /* The leg as the switch is to see it after an offer and answer. */
 must_check int session_leg_update(struct participant *participant, bool we_offered, bool rebind);
@@ -59,12 +64,13 @@ char *session_sdp(struct participant *participant, bool answer);
 
 enum participant_event leg_ask(struct participant *participant);
 enum participant_event invite_send(struct participant *participant);
-enum participant_event inviter_ring(struct participant *participant);
+enum participant_event answer_enter(struct participant *participant);
+enum participant_event answer_ring(struct participant *participant);
 enum participant_event invite_join(struct participant *participant);
 enum participant_event invite_count_failure(struct participant *participant);
 enum participant_event invite_withdraw(struct participant *participant);
 enum participant_event answer_send(struct participant *participant);
-enum participant_event adhoc_reject(struct participant *participant);
+enum participant_event answer_reject(struct participant *participant);
 enum participant_event leave_depart(struct participant *participant);
 enum participant_event remove_bye(struct participant *participant);
 enum participant_event remove_release(struct participant *participant);
@@ -73,7 +79,15 @@ enum participant_event remove_release(struct participant *participant);
 
 void adhoc_received(struct focus *focus, struct dialog *dialog, const struct request *request,
 	const char *factory);
+/* A new session of the user that is to be invited when its turn comes (conference_settle); headers:
+ * the header part of its list entry or Refer-To. */
+must_check int invite_add(struct participant **out, struct conference *conference,
+	struct inviter *inviter, const char *canonical, struct span uri, const char *display_name,
+	struct span headers);
 void invite_answered(struct participant *participant, const struct response *response);
+/* An INVITE to a Session Identity; conference NULL: there is none (any more). */
+void rejoin_received(struct focus *focus, struct dialog *dialog, const struct request *request,
+	struct conference *conference);
 void modify_received(struct participant *participant, const struct request *request);
 /* The peer's answer to an offer of ours within the dialog; may be empty. */
 void modify_answered(struct participant *participant, struct span body);

@@ -6,6 +6,7 @@
 /* CF-7.2.1.9-S1, -S2 */
 enum participant_event remove_bye(struct participant *p)
 {
+	p->departure = ENDPOINT_LEFT_BOOTED;
 	log_info("remove", "removed conference=%s number=%u reason=%s", p->conference->uri,
 		p->number, p->reason ? p->reason : "");
 	dialog_bye(p->dialog, p->reason);

@@ -2,9 +2,11 @@
 #include "control/controlling/procedures.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include "control/conference/notifier.h"
 #include "include/log.h"
 
 #define REASON_GONE      "SIP;cause=410;text=\"Gone\""
+#define REASON_DURATION  "SIP;cause=410;text=\"Session too long\""
 #define REASON_UNBOUND   "SIP;cause=408;text=\"MSRP not bound\""
 #define REASON_LOST      "SIP;cause=480;text=\"MSRP connection lost\""
 #define REASON_CONGESTED "SIP;cause=480;text=\"Congested\""
@@ -19,11 +21,12 @@ static enum participant_event (*const actions[PARTICIPANT_ACTION_COUNT])(struct 
 	[PARTICIPANT_DO_NOTHING] = nothing,
 	[PARTICIPANT_DO_LEG_ASK] = leg_ask,
 	[PARTICIPANT_DO_INVITE_SEND] = invite_send,
-	[PARTICIPANT_DO_INVITER_RING] = inviter_ring,
+	[PARTICIPANT_DO_ENTER] = answer_enter,
+	[PARTICIPANT_DO_RING] = answer_ring,
 	[PARTICIPANT_DO_JOIN] = invite_join,
 	[PARTICIPANT_DO_COUNT_FAILURE] = invite_count_failure,
 	[PARTICIPANT_DO_ANSWER] = answer_send,
-	[PARTICIPANT_DO_REJECT] = adhoc_reject,
+	[PARTICIPANT_DO_REJECT] = answer_reject,
 	[PARTICIPANT_DO_WITHDRAW] = invite_withdraw,
 	[PARTICIPANT_DO_FORGET] = nothing,
 	[PARTICIPANT_DO_DEPART] = leave_depart,
@@ -49,7 +52,7 @@ void session_feed(struct participant *p, enum participant_event event)
 		conference_state(p, step->next);
 		event = actions[step->action](p);
 		if (p->state == PARTICIPANT_GONE) {
-			conference_drop(p, &focus->deadlines);
+			conference_drop(p);
 			return;
 		}
 	}
@@ -67,8 +70,8 @@ static bool remove_all(struct conference *c, const char *reason)
 			c->in_state[PARTICIPANT_INVITED] + c->in_state[PARTICIPANT_CONNECTED] ==
 		0)
 		return false;
-	for (struct participant *p = c->first; p != NULL; p = next) {
-		next = p->next;
+	for (struct participant *p = TAILQ_FIRST(&c->participants); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
 		if (p->state == PARTICIPANT_LEAVING || p->state == PARTICIPANT_WITHDRAWN)
 			continue;
 		any = true;
@@ -86,8 +89,8 @@ bool session_withdraw(struct conference *c)
 
 	if (c->in_state[PARTICIPANT_IDLE] + c->in_state[PARTICIPANT_INVITED] == 0)
 		return false;
-	for (struct participant *p = c->first; p != NULL; p = next) {
-		next = p->next;
+	for (struct participant *p = TAILQ_FIRST(&c->participants); p != NULL; p = next) {
+		next = TAILQ_NEXT(p, link);
 		if (p->state != PARTICIPANT_IDLE && p->state != PARTICIPANT_INVITED)
 			continue;
 		any = true;
@@ -99,28 +102,26 @@ bool session_withdraw(struct conference *c)
 /* One decision of the rules; false when there is none to take. */
 static bool settle_once(struct conference *c)
 {
-	struct participant *inviter = c->inviter;
+	struct participant *initiator = c->initiator;
 	struct policy_counts counts;
 
-	/* context.md 3.3: an inviter who gave up, or was refused, invites nobody any more. */
-	if (inviter == NULL && !c->answered && session_withdraw(c))
+	/* context.md 3.3: an initiator who gave up, or was refused, invites nobody any more. */
+	if (initiator == NULL && !c->answered && session_withdraw(c))
 		return true;
 	if (c->waiting != NULL && c->in_state[PARTICIPANT_INVITED] < INVITATIONS_IN_FLIGHT) {
 		session_feed(c->waiting, PARTICIPANT_EV_TURN);
 		return true;
 	}
 	conference_counts(c, &counts);
-	/* CF-7.2.1.2-OK1: the first 200 of an invited user lets the inviter in. */
-	if (counts.inviter_waits && inviter->leg_ready &&
-		(counts.connected > 0 || counts.invited == 0 ||
-			c->focus->config->conference_answer_first)) {
-		session_feed(inviter, PARTICIPANT_EV_ADMIT);
+	switch (policy_decide(&counts, c->focus->config->conference_answer_first)) {
+	case POLICY_ADMIT_INITIATOR: /* CF-7.2.1.2-OK1 */
+		if (!initiator->leg_ready)
+			return false;
+		session_feed(initiator, PARTICIPANT_EV_ADMIT);
 		return true;
-	}
-	switch (policy_adhoc(&counts)) {
-	case POLICY_REFUSE_INVITER:
-		inviter->status = c->lowest_status ? c->lowest_status : 480;
-		session_feed(inviter, PARTICIPANT_EV_REFUSE);
+	case POLICY_REFUSE_INITIATOR:
+		initiator->status = c->lowest_status ? c->lowest_status : 480;
+		session_feed(initiator, PARTICIPANT_EV_REFUSE);
 		return true;
 	case POLICY_RELEASE: return remove_all(c, REASON_GONE);
 	default: return false;
@@ -137,17 +138,96 @@ void conference_settle(struct conference *c)
 	while (settle_once(c)) {
 	}
 	c->settling = false;
-	if (c->first != NULL)
+	if (!TAILQ_EMPTY(&c->participants))
 		return;
 	log_info("conference", "ended conference=%s conferences=%u", c->uri,
 		focus->conferences.count - 1);
-	conference_free(c, &focus->conferences, &focus->deadlines);
+	notifier_end(c, focus->stopping);
+	conference_free(c);
 }
 
 void conference_end(struct conference *c, const char *reason)
 {
 	remove_all(c, reason);
 	conference_settle(c);
+}
+
+/* ---- making ---- */
+
+int session_make(struct conference **out, struct focus *focus, enum conference_kind kind,
+	const char *identity, struct group *group, const struct request *request)
+{
+	struct conference *c;
+	int r = conference_new(&c, focus, kind, identity, group);
+
+	if (r < 0)
+		return r;
+	c->subject = strndup(request->subject.at, request->subject.len);
+	c->contribution_id = strndup(request->contribution_id.at, request->contribution_id.len);
+	if (c->subject == NULL || c->contribution_id == NULL) {
+		conference_free(c);
+		return -ENOBUFS;
+	}
+	*out = c;
+	return 0;
+}
+
+static void room_done(void *arg, int result)
+{
+	struct conference *c = arg;
+
+	if (result == 0)
+		return;
+	log_warning("session", "no room conference=%s result=\"%s\"", c->uri, result_text(result));
+	if (c->initiator != NULL)
+		c->initiator->status = 503;
+	conference_end(c, "SIP;cause=503;text=\"No resources\"");
+}
+
+/* The overall wait for invited ones is over (context.md 3.3). */
+static void waited(void *arg)
+{
+	struct conference *c = arg;
+
+	if (c->initiator != NULL && c->initiator->state == PARTICIPANT_JOINING) {
+		c->initiator->status = 480;
+		session_feed(c->initiator, PARTICIPANT_EV_REFUSE);
+	}
+	session_withdraw(c);
+	conference_settle(c);
+}
+
+static void lasted(void *arg)
+{
+	conference_end(arg, REASON_DURATION);
+}
+
+int session_wait(struct conference *c)
+{
+	struct focus *focus = c->focus;
+
+	return deadline_set(&focus->deadlines, &c->invite_wait,
+		ua_now_ms() + focus->config->sip_invite_wait_ms, waited, c);
+}
+
+int session_open(struct conference *c)
+{
+	struct focus *focus = c->focus;
+	uint64_t lasts_ms = focus->config->conference_max_duration_ms;
+	int r = conference_room_open(c, room_done);
+
+	if (r < 0) {
+		c->room = NULL;
+		return r;
+	}
+	if (c->group != NULL && c->group->document->max_duration_s > 0)
+		lasts_ms = c->group->document->max_duration_s * 1000ull;
+	if (lasts_ms > 0)
+		r = deadline_set(
+			&focus->deadlines, &c->duration, ua_now_ms() + lasts_ms, lasted, c);
+	if (r == 0 && c->invited > 0)
+		r = session_wait(c);
+	return r;
 }
 
 /* ---- the switch ---- */
@@ -178,8 +258,6 @@ enum participant_event leg_ask(struct participant *p)
 
 	memcpy(tag.octets, c->uri + strlen("sip:im-"), 12);
 	memcpy(tag.octets + 12, &p->number, 4);
-	if (!p->inviter)
-		c->invited++;
 	if (media_leg_add(c->room, &p->leg, &tag, &offer, leg_done, p) < 0) {
 		p->leg = NULL;
 		p->status = 503;
@@ -288,7 +366,7 @@ static char *sdp_make(struct participant *p, bool answer)
 		.setup = SDP_SETUP_ACTPASS,
 		.max_size = config->msrp_max_message,
 		.chatroom = true,
-		.chatroom_private = true,
+		.chatroom_private = conference_allows_private(p->conference, p->user),
 		.cema = true,
 	};
 
@@ -404,31 +482,3 @@ const struct dialog_ops session_dialog_ops = {
 	.modify = modified,
 	.ended = ended,
 };
-
-/* ---- refusals before there is a conference ---- */
-
-void session_refuse(struct focus *focus, struct dialog *dialog, unsigned status, const char *phrase,
-	const char *warning)
-{
-	struct header_block extra;
-	struct dialog_message message = { .extra = &extra };
-
-	header_init(&extra);
-	if (warning != NULL)
-		header_add_warning(&extra, focus->config->sip_domain, warning);
-	if (status == 503)
-		header_add(&extra, "Retry-After", "%d", FOCUS_RETRY_AFTER_S);
-	dialog_refuse(dialog, status, phrase, &message);
-	dialog_free(dialog);
-}
-
-void session_refuse_unknown(struct focus *focus, struct dialog *dialog, bool exists)
-{
-	unsigned status = (unsigned)focus->config->conference_gone_status;
-
-	if (exists)
-		session_refuse(focus, dialog, 501, "Not Implemented", "Rejoining is not offered");
-	else
-		session_refuse(focus, dialog, status, status == 404 ? "Not Found" : "Forbidden",
-			"Session does not exist");
-}

@@ -22,7 +22,7 @@ struct subscription;
 enum subscription_end {
 	SUBSCRIPTION_EXPIRED,      /* its time ran out: say the last NOTIFY with reason timeout */
 	SUBSCRIPTION_UNSUBSCRIBED, /* SUBSCRIBE with Expires 0, answered 200: say the last NOTIFY */
-	SUBSCRIPTION_FAILED,       /* a NOTIFY got 481, 408 or another final failure: just free it */
+	SUBSCRIPTION_FAILED, /* a NOTIFY got 481, 408 or another final failure: just free it */
 };
 
 struct subscription_ops {

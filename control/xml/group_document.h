@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* group_document: an OMA list-service document (Shared-Group-XDM) as values.
  *
+ * Place:    a file of conference.groups -> group_document -> conference/groups.
  * Spec:     context.md 4.1 (elements, order, types), 4.2 (RFC 4745 rules), RFC 4826 (entry,
  *           external).
  * Threads:  pure. Memory: group_document_parse makes it, group_document_free frees it.
  * Limits:   as of every document here: no DTD, no entity, no network, depth 32; 64 MiB (design 3).
+ *
+ * Lenient where documents in the field differ: the order of elements does not matter; OMA elements
+ * are known by their local name in any of the OMA's namespaces; display-name and entry also in that
+ * of resource-lists; what is not known is passed over, but a condition. Strict where a mistake
+ * would go unnoticed: a value that is none, an element of ours in a namespace that is nobody's.
  */
 #ifndef CONTROL_XML_GROUP_DOCUMENT_H
 #define CONTROL_XML_GROUP_DOCUMENT_H
@@ -39,14 +45,17 @@ enum group_condition_kind {
 	GROUP_IF_IDENTITY,  /* cp:identity: one, many with except */
 	GROUP_IF_OTHER,     /* other-identity: no identity or external-list rule matched */
 	GROUP_IF_ANONYMOUS, /* anonymous-request */
-	GROUP_IF_UNKNOWN,   /* a condition that we do not know: never holds (RFC 4745 7) */
+	GROUP_IF_EXTERNAL, /* external-list: not fetched, so nobody knows who is on it: does not hold,
+			     * and other-identity does not hold beside it */
+	GROUP_IF_UNKNOWN, /* a condition that we do not know (validity and sphere among them): never
+			     * holds (RFC 4745 7) */
 };
 
 struct group_identity {
-	bool many;        /* everybody (of domain, when given) but the excepted */
-	char *canonical;  /* one: canonical address; except of many: likewise */
-	char *domain;     /* many or except: lower case; NULL: every */
-	char **excepts;   /* canonical addresses, or domains as "@example.com"; ended by NULL */
+	bool many;       /* everybody (of domain, when given) but the excepted */
+	char *canonical; /* one: canonical address; except of many: likewise */
+	char *domain;    /* many or except: lower case; NULL: every */
+	char **excepts;  /* canonical addresses, or domains as "@example.com"; ended by NULL */
 };
 
 struct group_condition {
@@ -69,11 +78,11 @@ struct group_member {
 };
 
 struct group_document {
-	char *uri, *canonical; /* IM Group Identity */
-	char *display_name;    /* "" when absent */
+	char *uri, *canonical;        /* IM Group Identity */
+	char *display_name;           /* "" when absent */
 	struct group_member *members; /* in the order of the list, without duplicates */
 	unsigned member_count;
-	bool members_unknown;   /* an <external> list, which is not fetched (context.md 4.1) */
+	bool members_unknown; /* an <external> list, which is not fetched (context.md 4.1) */
 	bool invite_members;
 	uint32_t max_participants; /* 0: the document is silent */
 	char *subject;             /* ox:subject; "" */
@@ -90,7 +99,7 @@ struct group_fault {
 
 /* One document may hold several list-services: *count of them in *out (malloc; free each and the
  * array). -EBADMSG with *fault; -ENOBUFS. */
-must_check int group_document_parse(struct span text, struct group_document ***out,
-	unsigned *count, struct group_fault *fault);
+must_check int group_document_parse(
+	struct span text, struct group_document ***out, unsigned *count, struct group_fault *fault);
 void group_document_free(struct group_document *document);
 #endif

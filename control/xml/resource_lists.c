@@ -1,17 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Read with libxml2's SAX2 interface: no tree is built, so what a body may cost is what we keep of
- * it, and nothing is kept behind the octet that breaks a rule. The handlers we leave NULL (entity
- * and attribute declarations, external subset) are never called, as a DOCTYPE ends the reading
- * before its first declaration.
- *
- *   resource-lists > list (> list ...) > entry [> display-name]
+/*   resource-lists > list (> list ...) > entry [> display-name]
  *   all else is passed over, with what is in it
  */
 #include "control/xml/resource_lists.h"
 
-#include <libxml/parser.h>
-#include <libxml/parserInternals.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,44 +13,14 @@
 
 enum element { ELEMENT_OTHER, ELEMENT_ROOT, ELEMENT_LIST, ELEMENT_ENTRY, ELEMENT_NAME };
 
-struct reader {
-	xmlParserCtxtPtr parser;
+struct document {
 	struct resource_list *list;
 	unsigned room; /* entries allocated */
 	enum element stack[XML_DEPTH_MAX];
 	unsigned depth;
 	char name[NAME_MAX_LEN + 1]; /* of the entry that is open */
 	size_t name_len;
-	bool refused;
-	char *why;
-	size_t why_size;
 };
-
-/* Only the first reason is kept: what follows is often its consequence. */
-__attribute__((format(printf, 2, 3))) static void refuse(struct reader *r, const char *format, ...)
-{
-	va_list args;
-	int len;
-
-	if (r->refused)
-		return;
-	r->refused = true;
-	if (r->why_size > 0) {
-		int line =
-			r->parser != NULL && r->parser->input != NULL ? r->parser->input->line : 1;
-
-		len = snprintf(r->why, r->why_size, "line %d: ", line);
-		va_start(args, format);
-		if ((size_t)len < r->why_size)
-			vsnprintf(r->why + len, r->why_size - (size_t)len, format, args);
-		va_end(args);
-	}
-}
-
-static bool text_is(const xmlChar *a, const char *b)
-{
-	return a != NULL && strcmp((const char *)a, b) == 0;
-}
 
 static bool value_is(struct span value, const char *text)
 {
@@ -77,50 +39,27 @@ static bool uri_is_unfit(const char *uri)
 	return false;
 }
 
-/* An attribute's value as its writer meant it. Without replacement of entities (XML_PARSE_NOENT)
- * libxml2 gives every '&' of a value as "&#38;", for its tree builder to resolve; all other
- * references are resolved already. Malloc. */
-static char *value_copy(struct span value)
-{
-	static const char escaped[] = "&#38;";
-	char *text = malloc(value.len + 1);
-	size_t len = 0;
-
-	if (text == NULL)
-		return NULL;
-	while (value.len > 0) {
-		size_t taken = value.len >= 5 && memcmp(value.at, escaped, 5) == 0 ? 5 : 1;
-
-		text[len++] = value.at[0];
-		value.at += taken;
-		value.len -= taken;
-	}
-	text[len] = '\0';
-	return text;
-}
-
-static void entry_add(struct reader *r, struct span value, enum copy_control copy, bool anonymize)
+static void entry_add(struct document *d, struct reader *r, struct span uri)
 {
 	struct resource_entry *entry;
 	char *mark;
 
-	if (r->list->count == r->room) {
-		unsigned room = r->room ? 2 * r->room : 16;
-		struct resource_entry *more = realloc(r->list->entries, room * sizeof(*more));
+	if (d->list->count == d->room) {
+		unsigned room = d->room ? 2 * d->room : 16;
+		struct resource_entry *more = realloc(d->list->entries, room * sizeof(*more));
 
 		if (more == NULL) {
-			refuse(r, "out of memory");
+			reader_no_memory(r);
 			return;
 		}
-		r->list->entries = more;
-		r->room = room;
+		d->list->entries = more;
+		d->room = room;
 	}
-	entry = &r->list->entries[r->list->count++];
-	*entry = (struct resource_entry){
-		.uri = value_copy(value), .copy = copy, .anonymize = anonymize
-	};
+	entry = &d->list->entries[d->list->count++];
+	/* RFC 5364: to and cc ask for being shown to the others. Who is silent has not asked. */
+	*entry = (struct resource_entry){ .uri = strndup(uri.at, uri.len), .copy = COPY_BCC };
 	if (entry->uri == NULL) {
-		refuse(r, "out of memory");
+		reader_no_memory(r);
 		return;
 	}
 	/* RFC 3261 25.1: a user part may have a '?'; headers begin at the first one behind the
@@ -131,220 +70,122 @@ static void entry_add(struct reader *r, struct span value, enum copy_control cop
 		*mark++ = '\0';
 	if (uri_is_unfit(entry->uri) || entry->uri[0] == '\0' ||
 		(mark != NULL && uri_is_unfit(mark)))
-		refuse(r, "the uri of an <entry> is not a URI");
+		reader_refuse(r, "the uri of an <entry> is not a URI");
 	entry->headers = strdup(mark != NULL ? mark : "");
 	if (entry->headers == NULL)
-		refuse(r, "out of memory");
+		reader_no_memory(r);
 }
 
-/* attributes: count times local name, prefix, namespace, value, end of value */
-static void entry_start(struct reader *r, const xmlChar **attributes, int count)
+static void entry_start(struct document *d, struct reader *r)
 {
-	/* RFC 5364: to and cc ask for being shown to the others. Who is silent has not asked. */
-	enum copy_control copy = COPY_BCC;
-	struct span uri = { NULL, 0 };
-	bool anonymize = false;
+	struct resource_entry *entry;
+	struct span value;
 
-	r->name_len = 0;
-	for (int i = 0; i < count; i++) {
-		const xmlChar **a = attributes + 5 * i;
-		struct span value = span_trim(span_make(a[3], (size_t)(a[4] - a[3])));
-
-		if (a[2] == NULL && text_is(a[0], "uri")) {
-			uri = value;
-		} else if (text_is(a[2], NS_COPY) && text_is(a[0], "copyControl")) {
-			if (value_is(value, "to"))
-				copy = COPY_TO;
-			else if (value_is(value, "cc"))
-				copy = COPY_CC;
-			else if (!value_is(value, "bcc"))
-				refuse(r, "copyControl is to, cc or bcc");
-		} else if (text_is(a[2], NS_COPY) && text_is(a[0], "anonymize")) {
-			anonymize = value_is(value, "true") || value_is(value, "1");
-			if (!anonymize && !value_is(value, "false") && !value_is(value, "0"))
-				refuse(r, "anonymize is true or false");
-		}
-	}
-	if (r->refused)
+	d->name_len = 0;
+	if (!reader_attribute(r, "", "uri", &value)) {
+		reader_refuse(r, "an <entry> without uri");
 		return;
-	if (uri.at == NULL)
-		refuse(r, "an <entry> without uri");
-	else
-		entry_add(r, uri, copy, anonymize);
+	}
+	entry_add(d, r, value);
+	if (reader_refused(r))
+		return;
+	entry = &d->list->entries[d->list->count - 1];
+	if (reader_attribute(r, NS_COPY, "copyControl", &value)) {
+		if (value_is(value, "to"))
+			entry->copy = COPY_TO;
+		else if (value_is(value, "cc"))
+			entry->copy = COPY_CC;
+		else if (!value_is(value, "bcc"))
+			reader_refuse(r, "copyControl is to, cc or bcc");
+	}
+	if (reader_attribute(r, NS_COPY, "anonymize", &value)) {
+		entry->anonymize = value_is(value, "true") || value_is(value, "1");
+		if (!entry->anonymize && !value_is(value, "false") && !value_is(value, "0"))
+			reader_refuse(r, "anonymize is true or false");
+	}
 }
 
-static enum element element_start(struct reader *r, const xmlChar *name, const xmlChar *space,
-	const xmlChar **attributes, int count)
+static enum element element_start(
+	struct document *d, struct reader *r, const char *name, const char *space)
 {
 	enum element parent;
 
-	if (r->depth == 0) {
-		if (text_is(name, "resource-lists") && text_is(space, NS_LISTS))
+	if (d->depth == 0) {
+		if (strcmp(name, "resource-lists") == 0 && strcmp(space, NS_LISTS) == 0)
 			return ELEMENT_ROOT;
-		refuse(r, "not a resource list");
+		reader_refuse(r, "not a resource list");
 		return ELEMENT_OTHER;
 	}
-	parent = r->stack[r->depth - 1];
-	if (parent == ELEMENT_OTHER || !text_is(space, NS_LISTS))
+	parent = d->stack[d->depth - 1];
+	if (parent == ELEMENT_OTHER || strcmp(space, NS_LISTS) != 0)
 		return ELEMENT_OTHER;
-	if (text_is(name, "external") || text_is(name, "entry-ref")) {
+	if (strcmp(name, "external") == 0 || strcmp(name, "entry-ref") == 0) {
 		/* They name lists elsewhere, which we would have to fetch for the sender. */
-		refuse(r, "<%s> is not supported", (const char *)name);
-	} else if (text_is(name, "list") && (parent == ELEMENT_ROOT || parent == ELEMENT_LIST)) {
+		reader_refuse(r, "<%s> is not supported", name);
+	} else if (strcmp(name, "list") == 0 &&
+		   (parent == ELEMENT_ROOT || parent == ELEMENT_LIST)) {
 		return ELEMENT_LIST;
-	} else if (text_is(name, "entry")) {
+	} else if (strcmp(name, "entry") == 0) {
 		if (parent == ELEMENT_LIST) {
-			entry_start(r, attributes, count);
+			entry_start(d, r);
 			return ELEMENT_ENTRY;
 		}
-		refuse(r, "an <entry> outside of a <list>");
-	} else if (text_is(name, "display-name") && parent == ELEMENT_ENTRY) {
-		r->name_len = 0;
+		reader_refuse(r, "an <entry> outside of a <list>");
+	} else if (strcmp(name, "display-name") == 0 && parent == ELEMENT_ENTRY) {
+		d->name_len = 0;
 		return ELEMENT_NAME;
 	}
 	return ELEMENT_OTHER;
 }
 
-static void on_start(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *space,
-	int space_count, const xmlChar **spaces, int count, int defaulted,
-	const xmlChar **attributes)
+static void on_start(void *arg, struct reader *r, const char *name, const char *space)
 {
-	struct reader *r = ((xmlParserCtxtPtr)arg)->_private;
-
-	if (r->refused)
-		return;
-	if (r->depth == XML_DEPTH_MAX) {
-		refuse(r, "elements are nested more than %d deep", XML_DEPTH_MAX);
-		return;
-	}
+	struct document *d = arg;
 	/* Two statements: the element must be known before it counts as open. */
-	enum element element = element_start(r, name, space, attributes, count);
+	enum element element = element_start(d, r, name, space);
 
-	r->stack[r->depth++] = element;
+	d->stack[d->depth++] = element;
 }
 
-static void on_end(void *arg, const xmlChar *name, const xmlChar *prefix, const xmlChar *space)
+static void on_end(void *arg, struct reader *r)
 {
-	struct reader *r = ((xmlParserCtxtPtr)arg)->_private;
+	struct document *d = arg;
 	struct resource_entry *entry;
 
-	if (r->refused || r->depth == 0)
+	if (d->stack[--d->depth] != ELEMENT_ENTRY)
 		return;
-	if (r->stack[--r->depth] != ELEMENT_ENTRY)
-		return;
-	entry = &r->list->entries[r->list->count - 1];
-	entry->display_name = strndup(r->name, r->name_len);
+	entry = &d->list->entries[d->list->count - 1];
+	entry->display_name = strndup(d->name, d->name_len);
 	if (entry->display_name == NULL)
-		refuse(r, "out of memory");
+		reader_no_memory(r);
 }
 
-static void on_text(void *arg, const xmlChar *text, int len)
+static void on_text(void *arg, struct reader *r, struct span text)
 {
-	struct reader *r = ((xmlParserCtxtPtr)arg)->_private;
+	struct document *d = arg;
 
-	if (r->refused || r->depth == 0 || r->stack[r->depth - 1] != ELEMENT_NAME)
+	if (d->stack[d->depth - 1] != ELEMENT_NAME)
 		return;
-	if ((size_t)len > NAME_MAX_LEN - r->name_len) {
-		refuse(r, "a <display-name> is longer than %d octets", NAME_MAX_LEN);
+	if (text.len > NAME_MAX_LEN - d->name_len) {
+		reader_refuse(r, "a <display-name> is longer than %d octets", NAME_MAX_LEN);
 		return;
 	}
-	memcpy(r->name + r->name_len, text, (size_t)len);
-	r->name_len += (size_t)len;
-}
-
-static void on_doctype(
-	void *arg, const xmlChar *name, const xmlChar *external, const xmlChar *system)
-{
-	refuse(((xmlParserCtxtPtr)arg)->_private, "a DOCTYPE is not allowed");
-	/* Only here: stopping frees the text that is being read, which attributes and libxml2's own
-	 * error paths still point into at other places. Elsewhere the rest, at most 256 KiB, is
-	 * read and ignored. */
-	xmlStopParser(arg);
-}
-
-/* Without a DOCTYPE there are the five predefined entities, which the parser resolves, and
- * errors. */
-static xmlEntityPtr on_entity(void *arg, const xmlChar *name)
-{
-	xmlEntityPtr entity = xmlGetPredefinedEntity(name);
-
-	if (entity == NULL)
-		refuse(((xmlParserCtxtPtr)arg)->_private, "an entity is not allowed");
-	return entity;
-}
-
-static void on_error(void *arg, xmlErrorPtr error)
-{
-	struct reader *r = ((xmlParserCtxtPtr)arg)->_private;
-	struct span message = span_of(error->message ? error->message : "not well-formed");
-
-	if (error->level < XML_ERR_ERROR)
-		return;
-	message = span_cut(&message, '\n');
-	refuse(r, "%.*s", SPAN_ARG(message));
-}
-
-/* RFC 4826 has its documents in UTF-8. So nothing need make libxml2 guess, nor load a converter
- * that a peer names. */
-static bool looks_like_utf8(struct span body)
-{
-	if (memchr(body.at, '\0', body.len) != NULL)
-		return false;
-	if (body.len >= 3 && memcmp(body.at, "\xef\xbb\xbf", 3) == 0)
-		return true;
-	return body.at[0] == '<' || body.at[0] == ' ' || body.at[0] == '\t' || body.at[0] == '\r' ||
-	       body.at[0] == '\n';
+	memcpy(d->name + d->name_len, text.at, text.len);
+	d->name_len += text.len;
 }
 
 int resource_list_parse(struct span body, struct resource_list *out, char *why, size_t size)
 {
-	xmlSAXHandler sax = { .initialized = XML_SAX2_MAGIC,
-		.internalSubset = on_doctype,
-		.getEntity = on_entity,
-		.startElementNs = on_start,
-		.endElementNs = on_end,
-		.characters = on_text,
-		.ignorableWhitespace = on_text,
-		.cdataBlock = on_text,
-		.serror = on_error };
-	struct reader r = { .list = out, .why = why, .why_size = size };
+	static const struct reader_handler handler = { on_start, on_text, on_end };
+	struct document document = { .list = out };
+	struct reader_fault fault;
 
 	*out = (struct resource_list){ .entries = NULL };
 	if (size > 0)
 		why[0] = '\0';
-	/* Space before the XML declaration is not well-formed, but clients that build bodies by
-	 * hand send it. */
-	while (body.len > 0 && (body.at[0] == ' ' || body.at[0] == '\t' || body.at[0] == '\r' ||
-				       body.at[0] == '\n')) {
-		body.at++;
-		body.len--;
-	}
-	if (body.len == 0) {
-		refuse(&r, "the resource list is empty");
-	} else if (body.len > XML_BODY_MAX) {
-		refuse(&r, "the resource list is longer than %d octets", XML_BODY_MAX);
-	} else if (!looks_like_utf8(body)) {
-		refuse(&r, "the resource list is not XML in UTF-8");
-	} else {
-		r.parser = xmlCreateMemoryParserCtxt(body.at, (int)body.len);
-		if (r.parser == NULL)
-			refuse(&r, "out of memory");
-	}
-	if (r.parser != NULL) {
-		*r.parser->sax = sax;
-		r.parser->_private = &r;
-		xmlCtxtUseOptions(r.parser, XML_PARSE_NONET | XML_PARSE_IGNORE_ENC);
-		xmlParseDocument(r.parser);
-		if (!r.refused && !r.parser->wellFormed)
-			refuse(&r, "not well-formed");
-		if (r.parser->myDoc != NULL) {
-			xmlFreeDoc(r.parser->myDoc);
-			r.parser->myDoc = NULL;
-		}
-		xmlFreeParserCtxt(r.parser);
-	}
-	if (!r.refused)
+	if (reader_run(body, XML_BODY_MAX, "resource list", &handler, &document, &fault) == 0)
 		return 0;
+	snprintf(why, size, "line %u: %s", fault.line, fault.sentence);
 	resource_list_fini(out);
 	return -EBADMSG;
 }

@@ -6,12 +6,9 @@
  * 32; 256 KiB (design 7). */
 #ifndef CONTROL_XML_RESOURCE_LISTS_H
 #define CONTROL_XML_RESOURCE_LISTS_H
-#include <stdbool.h>
-#include "include/result.h"
-#include "include/span.h"
+#include "control/xml/reader.h"
 
-#define XML_BODY_MAX  262144
-#define XML_DEPTH_MAX 32
+#define XML_BODY_MAX 262144 /* octets */
 
 enum copy_control { COPY_TO, COPY_CC, COPY_BCC };
 

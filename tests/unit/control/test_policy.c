@@ -17,10 +17,10 @@ static enum policy_verdict verdict(
 		.connected = connected,
 		.pending = pending,
 		.invited = invited,
-		.inviter_waits = waits,
+		.initiator_waits = waits,
 	};
 
-	return policy_adhoc(&counts);
+	return policy_decide(&counts, false);
 }
 
 Test(policy, pending_invitations_keep_a_conference_alive)
@@ -30,17 +30,26 @@ Test(policy, pending_invitations_keep_a_conference_alive)
 	cr_assert_eq(verdict(0, 1, 2, false), POLICY_GO_ON);
 }
 
-Test(policy, inviter_is_refused_when_all_have_failed_before_its_200)
+Test(policy, initiator_is_refused_when_all_have_failed_before_its_200)
 {
-	cr_assert_eq(verdict(0, 0, 2, true), POLICY_REFUSE_INVITER);
+	cr_assert_eq(verdict(0, 0, 2, true), POLICY_REFUSE_INITIATOR);
 }
 
-Test(policy, inviter_is_not_refused_while_somebody_is_connected)
+Test(policy, initiator_is_admitted_when_somebody_is_in)
 {
-	cr_assert_eq(verdict(1, 0, 2, true), POLICY_GO_ON);
+	cr_assert_eq(verdict(1, 0, 2, true), POLICY_ADMIT_INITIATOR);
+	cr_assert_eq(verdict(1, 1, 2, true), POLICY_ADMIT_INITIATOR);
+	cr_assert_eq(verdict(0, 0, 0, true), POLICY_ADMIT_INITIATOR);
 }
 
-Test(policy, inviter_is_removed_when_all_have_failed_after_its_200)
+Test(policy, initiator_is_admitted_at_once_when_answered_first)
+{
+	struct policy_counts counts = { .pending = 2, .invited = 2, .initiator_waits = true };
+
+	cr_assert_eq(policy_decide(&counts, true), POLICY_ADMIT_INITIATOR);
+}
+
+Test(policy, initiator_is_removed_when_all_have_failed_after_its_200)
 {
 	cr_assert_eq(verdict(1, 0, 3, false), POLICY_RELEASE);
 }
@@ -51,11 +60,35 @@ Test(policy, last_of_several_is_removed_and_two_go_on)
 	cr_assert_eq(verdict(1, 0, 2, false), POLICY_RELEASE);
 }
 
-Test(policy, room_that_never_invited_anybody_is_not_released_for_having_one_member)
+Test(policy, room_that_never_had_a_second_member_is_not_released_for_having_one)
 {
-	cr_assert_eq(verdict(0, 0, 0, true), POLICY_GO_ON);
-	cr_assert_eq(verdict(1, 0, 0, false), POLICY_GO_ON);
-	cr_assert_eq(verdict(0, 0, 0, false), POLICY_RELEASE);
+	struct policy_counts counts = { .connected = 1 };
+
+	cr_assert_eq(policy_decide(&counts, false), POLICY_GO_ON);
+	counts.had_second = true;
+	cr_assert_eq(policy_decide(&counts, false), POLICY_RELEASE);
+	counts.connected = 0;
+	cr_assert_eq(policy_decide(&counts, false), POLICY_RELEASE);
+}
+
+Test(policy, chat_room_ends_with_its_last_member)
+{
+	struct policy_counts counts = {
+		.connected = 1,
+		.had_second = true,
+		.release = POLICY_WHEN_EMPTY,
+	};
+
+	cr_assert_eq(policy_decide(&counts, false), POLICY_GO_ON);
+	counts.connected = 0;
+	cr_assert_eq(policy_decide(&counts, false), POLICY_RELEASE);
+}
+
+Test(policy, creator_who_left_ends_it_where_the_operator_wants_that)
+{
+	struct policy_counts counts = { .connected = 5, .pending = 1, .creator_left = true };
+
+	cr_assert_eq(policy_decide(&counts, false), POLICY_RELEASE);
 }
 
 Test(policy, lowest_failure_wins_and_a_3xx_counts_as_480)

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "control/conference/user.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include "control/conference/conference.h"
+#include "control/conference/notifier.h"
+
+#define NUMBER_MAX 1048575u /* of a participant in the switch (switch_cmd.h) */
+
+enum { NAME_ADDRESS, NAME_SECOND, NAME_ALIAS };
+
+static void name_add(struct user *u, unsigned which, const char *text)
+{
+	struct user_name *name = &u->names[which];
+
+	name->text = text;
+	name->user = u;
+	HASH_ADD_KEYPTR(hh, u->conference->names, name->text, strlen(name->text), name);
+}
+
+struct user *user_find(const struct conference *c, const char *text)
+{
+	struct user_name *name;
+
+	HASH_FIND(hh, c->names, text, strlen(text), name);
+	return name != NULL ? name->user : NULL;
+}
+
+static int number_take(struct conference *c, unsigned *out)
+{
+	if (c->free_count > 0)
+		*out = c->free_numbers[--c->free_count];
+	else if (c->next_number <= NUMBER_MAX)
+		*out = c->next_number++;
+	else
+		return -ENOBUFS;
+	return 0;
+}
+
+/* Without memory the number is not used again, which costs a number. */
+static void number_give(struct conference *c, unsigned number)
+{
+	if (c->free_count == c->free_room) {
+		unsigned room = c->free_room ? 2 * c->free_room : 16;
+		unsigned *more = realloc(c->free_numbers, room * sizeof(*more));
+
+		if (more == NULL)
+			return;
+		c->free_numbers = more;
+		c->free_room = room;
+	}
+	c->free_numbers[c->free_count++] = number;
+}
+
+static int text_set(char **at, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		return -ENOBUFS;
+	free(*at);
+	*at = copy;
+	return 0;
+}
+
+int user_enter(struct user **out, struct conference *c, const char *canonical,
+	const char *canonical_second, struct span uri, const char *display_name)
+{
+	struct user *u = user_find(c, canonical);
+
+	if (u == NULL && canonical_second[0] != '\0')
+		u = user_find(c, canonical_second);
+	if (u != NULL) {
+		*out = u;
+		return display_name[0] != '\0' ? text_set(&u->display_name, display_name) : 0;
+	}
+	u = calloc(1, sizeof(*u));
+	if (u == NULL)
+		return -ENOBUFS;
+	u->conference = c;
+	TAILQ_INIT(&u->sessions);
+	u->canonical = strdup(canonical);
+	u->uri = strndup(uri.at, uri.len);
+	u->display_name = strdup(display_name);
+	if (canonical_second[0] != '\0')
+		u->canonical_second = strdup(canonical_second);
+	if (!u->canonical || !u->uri || !u->display_name ||
+		(canonical_second[0] != '\0' && !u->canonical_second) ||
+		number_take(c, &u->number) < 0) {
+		free(u->canonical);
+		free(u->canonical_second);
+		free(u->uri);
+		free(u->display_name);
+		free(u);
+		return -ENOBUFS;
+	}
+	name_add(u, NAME_ADDRESS, u->canonical);
+	if (u->canonical_second != NULL && user_find(c, u->canonical_second) == NULL)
+		name_add(u, NAME_SECOND, u->canonical_second);
+	u->changed = c->revision;
+	TAILQ_INSERT_TAIL(&c->roster, u, link);
+	*out = u;
+	return 0;
+}
+
+void user_free(struct user *u)
+{
+	struct conference *c = u->conference;
+
+	for (unsigned i = 0; i < sizeof(u->names) / sizeof(u->names[0]); i++)
+		if (u->names[i].text != NULL)
+			HASH_DEL(c->names, &u->names[i]);
+	TAILQ_REMOVE(&c->roster, u, link);
+	if (u->left) {
+		TAILQ_REMOVE(&c->left, u, left_link);
+		c->left_count--;
+	}
+	number_give(c, u->number);
+	free(u->canonical);
+	free(u->canonical_second);
+	free(u->uri);
+	free(u->display_name);
+	free(u->alias);
+	free(u->alias_name);
+	free(u->nickname);
+	free(u);
+}
+
+void user_left(struct user *u)
+{
+	struct conference *c = u->conference;
+
+	if (!TAILQ_EMPTY(&u->sessions) || u->left)
+		return;
+	u->left = true;
+	TAILQ_INSERT_TAIL(&c->left, u, left_link);
+	c->left_count++;
+	if (c->left_count <= USERS_REMEMBERED)
+		return;
+	u = TAILQ_FIRST(&c->left);
+	c->forgotten = u->changed > c->forgotten ? u->changed : c->forgotten;
+	user_free(u);
+}
+
+void user_changed(struct user *u)
+{
+	struct conference *c = u->conference;
+
+	u->changed = ++c->revision;
+	TAILQ_REMOVE(&c->roster, u, link);
+	TAILQ_INSERT_TAIL(&c->roster, u, link);
+	notifier_changed(c);
+}
+
+bool user_is_connected(const struct user *u)
+{
+	return u->in_state[PARTICIPANT_CONNECTED] > 0;
+}
+
+bool user_is_pending(const struct user *u)
+{
+	return !user_is_connected(u) && u->in_state[PARTICIPANT_IDLE] +
+							u->in_state[PARTICIPANT_INVITED] +
+							u->in_state[PARTICIPANT_JOINING] >
+						0;
+}
+
+int user_alias(struct user *u)
+{
+	char random[CONFERENCE_ALIAS_LEN + 1];
+
+	if (u->alias != NULL)
+		return 0;
+	if (random_base32(random, CONFERENCE_ALIAS_LEN) < 0 ||
+		asprintf(&u->alias, "sip:anon-%s@anonymous.invalid", random) < 0) {
+		u->alias = NULL;
+		return -ENOBUFS;
+	}
+	if (asprintf(&u->alias_name, "Anonymous %u", ++u->conference->aliases) < 0) {
+		free(u->alias);
+		u->alias = u->alias_name = NULL;
+		return -ENOBUFS;
+	}
+	name_add(u, NAME_ALIAS, u->alias);
+	return 0;
+}
+
+const char *user_shown_uri(const struct user *u)
+{
+	return u->alias != NULL ? u->alias : u->uri;
+}
+
+struct span user_shown_name(const struct user *u)
+{
+	if (u->alias_name != NULL)
+		return span_of(u->alias_name);
+	if (u->nickname != NULL)
+		return span_of(u->nickname);
+	return u->display_name[0] != '\0' ? span_of(u->display_name)
+					  : identity_user(span_of(u->canonical));
+}
