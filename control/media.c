@@ -12,6 +12,9 @@
  * of sent; what was already sent is undone by a removal once its answer names the id. A removal
  * needs no memory and thus cannot fail: the object itself is queued.
  *
+ * An object that the snapshot shows and its owner claims starts READY; what is not claimed is
+ * removed, but no command leaves before every worker's snapshot is complete.
+ *
  * Callbacks run only inside media_poll, and may call everything, media_free included: each one is
  * made with a reference on its object and nothing but the object's fields is looked at
  * afterwards. */
@@ -345,6 +348,8 @@ static void lane_flush(struct media *m, struct lane *lane)
 	struct command *c;
 	struct object *o;
 
+	if (!m->up)
+		return; /* not before the end of the snapshot */
 	while (!m->lost && (o = TAILQ_FIRST(&lane->removals)) != NULL) {
 		struct switch_cmd cmd = { .type = o->kind == OBJECT_ROOM ? CMD_ROOM_CLOSE
 									 : CMD_LEG_REMOVE };
@@ -576,6 +581,67 @@ static void stale_add(struct media *m, const struct object_id *id)
 	m->stale[m->stale_count++] = *id;
 }
 
+/* Adoption: what the switch holds of an earlier life, or of an earlier attachment. */
+
+static void object_adopt(
+	struct object *o, struct media *m, enum object_kind kind, const struct switch_event *event)
+{
+	object_init(o, m, kind, event->object.worker, NULL);
+	o->done_owed = false;
+	o->state = STATE_READY;
+	o->id = event->object;
+	o->revision = event->revision;
+	table_put(m, o);
+}
+
+static void on_snapshot_room(struct media *m, const struct switch_event *event)
+{
+	struct media_room *room = NULL;
+
+	if (m->ops.room_found == NULL || event->object.worker >= m->workers) {
+		stale_add(m, &event->object);
+		return;
+	}
+	room = calloc(1, sizeof(*room));
+	if (room == NULL) {
+		m->lost = true; /* again, from the beginning */
+		return;
+	}
+	object_adopt(&room->object, m, OBJECT_ROOM, event);
+	TAILQ_INIT(&room->legs);
+	TAILQ_INSERT_TAIL(&m->rooms, room, link);
+	room->object.arg = m->ops.room_found(m->arg, &event->tag, room, &event->u.room);
+	if (room->object.arg == NULL) {
+		TAILQ_REMOVE(&m->rooms, room, link);
+		object_let_go(&room->object, false);
+		stale_add(m, &event->object);
+	}
+}
+
+static void on_snapshot_leg(struct media *m, const struct switch_event *event, const char *text)
+{
+	struct object *o = table_find(m, &event->u.leg.room, OBJECT_ROOM);
+	struct media_room *room = (struct media_room *)o;
+	struct media_leg *leg;
+
+	if (o == NULL || event->object.worker != o->worker)
+		return; /* it goes with its room */
+	leg = calloc(1, sizeof(*leg));
+	if (leg == NULL) {
+		m->lost = true;
+		return;
+	}
+	object_adopt(&leg->object, m, OBJECT_LEG, event);
+	leg->room = room;
+	TAILQ_INSERT_TAIL(&room->legs, leg, link);
+	if (m->ops.leg_found != NULL)
+		leg->object.arg = m->ops.leg_found(m->arg, o->arg, &event->tag, leg,
+			&event->u.leg.status, text_get(event->u.leg.uri, text, event->text_len),
+			(uint16_t)event->u.leg.port);
+	if (leg->object.arg == NULL)
+		media_leg_remove(leg);
+}
+
 static void on_event(void *arg, uint32_t w, const struct switch_event *event, const char *text)
 {
 	struct media *m = arg;
@@ -610,8 +676,8 @@ static void on_event(void *arg, uint32_t w, const struct switch_event *event, co
 		if (o != NULL)
 			object_die(o, -ENOENT);
 		break;
-	case EVENT_SNAPSHOT_ROOM: stale_add(m, &event->object); break;
-	case EVENT_SNAPSHOT_LEG: break; /* goes with its room */
+	case EVENT_SNAPSHOT_ROOM: on_snapshot_room(m, event); break;
+	case EVENT_SNAPSHOT_LEG: on_snapshot_leg(m, event, text); break;
 	case EVENT_SNAPSHOT_END: m->lanes[w].snapshot_open = false; break;
 	default: log_warning("media", "an unknown event type=%u", event->type);
 	}
@@ -665,9 +731,8 @@ static void attach(struct media *m)
 		instance, epoch, m->workers);
 }
 
-/* After every worker's snapshot: what this process does not know is of a life before it, and is
- * removed. A room takes its legs along. Once state outlives the process, this is where a tag is
- * looked up and the object adopted instead. */
+/* After every worker's snapshot: rooms that nobody claimed are of a life before this one, and are
+ * closed. A room takes its legs along. */
 static void come_up(struct media *m)
 {
 	for (uint32_t w = 0; w < m->workers; w++) {
@@ -997,9 +1062,9 @@ void media_leg_remove(struct media_leg *leg)
 	object_let_go(&leg->object, true);
 }
 
-int media_member_add(struct media_leg *leg, const struct media_member *member)
+static int member_send(struct media_leg *leg, uint16_t type, const struct media_member *member)
 {
-	struct switch_cmd cmd = { .type = CMD_MEMBER_ADD };
+	struct switch_cmd cmd = { .type = type };
 	struct text_builder text = { .len = 0 };
 	int result;
 
@@ -1012,6 +1077,16 @@ int media_member_add(struct media_leg *leg, const struct media_member *member)
 	if (result == 0)
 		result = put_optional(&text, member->wrapped, &cmd.u.member.wrapped);
 	return result != 0 ? result : object_send(&leg->object, &leg->object, &cmd, &text);
+}
+
+int media_member_add(struct media_leg *leg, const struct media_member *member)
+{
+	return member_send(leg, CMD_MEMBER_ADD, member);
+}
+
+int media_member_alias(struct media_leg *leg, const struct media_member *member)
+{
+	return member_send(leg, CMD_MEMBER_ALIAS, member);
 }
 
 int media_member_remove(struct media_leg *leg)

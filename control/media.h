@@ -7,8 +7,11 @@
  *           250 ms, once a second.
  * Memory:   commands that the ring does not take at once are queued, at most `queue_max`; beyond it
  *           calls give -ENOBUFS.
- * Adoption: what the switch still holds of an earlier life is offered to room_found and leg_found
- *           (NULL: everything is closed), so that a focus that was killed owns its rooms again.
+ * Adoption: what the switch still holds of an earlier life, or from before it was lost for a
+ *           moment, is offered to room_found and leg_found (NULL: everything is closed), so that a
+ *           focus that was killed owns its rooms again. What is not claimed is removed. A switch
+ *           may be lost again before `up`: then `down` is not called, and what was offered is dead
+ *           and offered anew.
  * Life:     media_new never fails for an absent switch: it retries every second, says so once in
  *           the log, and calls `up` when attached and the snapshot is complete, `down` when the
  *           switch is lost.
@@ -36,7 +39,9 @@ struct media_ops {
 	/* While the switch's objects are listed after an attachment, before `up`: a room or leg of an
 	 * earlier life of ours that is still there, known by its tag. The handle is the caller's from
 	 * now on when it returns the argument that callbacks are to carry; NULL: unknown, it is closed.
-	 * A room comes before its legs; room_arg is what room_found returned. */
+	 * A room comes before its legs; room_arg is what room_found returned. No command is taken
+	 * yet (-EPIPE), but handles may be given back, such as one from before that is dead. What
+	 * happened to a leg meanwhile is in its status. */
 	void *(*room_found)(void *arg, const struct object_tag *tag, struct media_room *room,
 		const struct room_counts *counts);
 	void *(*leg_found)(void *arg, void *room_arg, const struct object_tag *tag,

@@ -40,6 +40,8 @@ struct desk { /* the switch of a test */
 	uint16_t refused; /* this command gets `refusal`; CMD_COUNT: none */
 	int refusal;
 	unsigned stale;    /* rooms that each snapshot shows */
+	unsigned known;    /* further rooms there, each with LEGS legs */
+	bool held_back;    /* answers from the second worker's first command on wait */
 	uint64_t ahead_ms; /* of the switch's clock */
 	/* What happened. */
 	struct attachment_end ends[BORDER_CONTROLLERS_MAX][WORKERS];
@@ -79,6 +81,41 @@ static void desk_put(
 		desk_wake(end->controller_fd);
 }
 
+#define LEGS 3
+
+/* Room i of worker w has the tag { 9, w, i }, its leg j { 8, w, i, j }. */
+static void desk_show_known(struct desk *d, unsigned slot, uint32_t w)
+{
+	char uri[64];
+
+	for (unsigned i = 0; i < d->known; i++) {
+		struct switch_event room = { .type = EVENT_SNAPSHOT_ROOM,
+			.revision = 5,
+			.object = { d->instance, (uint16_t)w, OBJECT_ROOM, 500 + i, 1 },
+			.tag = { { 9, (uint8_t)w, (uint8_t)i } } };
+
+		room.u.room.messages = 40 + i;
+		desk_put(d, slot, w, &room, NULL);
+	}
+	for (unsigned i = 0; i < d->known * LEGS; i++) {
+		struct switch_event leg = { .type = EVENT_SNAPSHOT_LEG,
+			.revision = 7,
+			.object = { d->instance, (uint16_t)w, OBJECT_LEG, 600 + i, 1 },
+			.tag = { { 8, (uint8_t)w, (uint8_t)(i / LEGS), (uint8_t)(i % LEGS) } } };
+
+		leg.u.leg.room = (struct object_id){ d->instance, (uint16_t)w, OBJECT_ROOM,
+			500 + i / LEGS, 1 };
+		leg.u.leg.port = 2856;
+		leg.u.leg.participant = i;
+		leg.u.leg.status = (struct leg_status){
+			.state = LEG_UNBOUND, .cause = LEG_CAUSE_LOST, .member = 1, .bindings = 2
+		};
+		leg.u.leg.uri.len = (uint16_t)snprintf(
+			uri, sizeof(uri), "msrp://127.0.0.1:2856/%u-%u;tcp", w, 600 + i);
+		desk_put(d, slot, w, &leg, uri);
+	}
+}
+
 static void desk_answer(struct desk *d, unsigned slot, const struct seen *s)
 {
 	struct switch_event event = { .type = EVENT_ANSWER,
@@ -95,6 +132,7 @@ static void desk_answer(struct desk *d, unsigned slot, const struct seen *s)
 
 			desk_put(d, slot, s->worker, &room, NULL);
 		}
+		desk_show_known(d, slot, s->worker);
 		event.type = EVENT_SNAPSHOT_END;
 	} else if (s->cmd.type == d->refused) {
 		event.result = d->refusal;
@@ -133,7 +171,8 @@ static void desk_work(struct desk *d)
 				desk_wake(end->controller_fd);
 			ring_may_sleep(&end->commands);
 		}
-		while (d->in_use[slot] && !d->mute && d->answered < d->seen_count)
+		while (d->in_use[slot] && !d->mute && d->answered < d->seen_count &&
+			!(d->held_back && d->seen[d->answered].worker == 1))
 			desk_answer(d, slot, &d->seen[d->answered++]);
 	}
 }
@@ -317,13 +356,11 @@ static void heard_leg_done(void *arg, int result, struct span uri, uint16_t port
 	heard_done(arg, result);
 }
 
-static const struct media_ops ops = {
-	.up = heard_up,
+static const struct media_ops ops = { .up = heard_up,
 	.down = heard_down,
 	.leg_changed = heard_leg,
 	.room_counts = heard_counts,
-	.nickname_asked = heard_nickname,
-};
+	.nickname_asked = heard_nickname };
 
 static void turn(struct media *m)
 {
@@ -1064,13 +1101,11 @@ static void heard_down_and_close(void *arg)
 
 Test(media, handles_given_back_while_going_down_are_not_spoken_of)
 {
-	static const struct media_ops closing = {
-		.up = heard_up,
+	static const struct media_ops closing = { .up = heard_up,
 		.down = heard_down_and_close,
 		.leg_changed = heard_leg,
 		.room_counts = heard_counts,
-		.nickname_asked = heard_nickname,
-	};
+		.nickname_asked = heard_nickname };
 	struct media_leg *leg;
 
 	strcpy(directory, "/tmp/test-media-XXXXXX");
@@ -1165,5 +1200,187 @@ Test(media, what_cannot_be_said_to_the_switch_is_refused)
 	cr_assert_eq(leg_add(room, &leg, NULL), 0);
 	cr_expect_eq(media_member_add(leg, &member), -EINVAL);
 	UNTIL(user.dones == 2);
+	finish();
+}
+
+/* Adoption: the user of media that knows some tags from an earlier life. */
+
+static struct {
+	unsigned rooms, legs; /* offered */
+	struct {
+		struct media_room *handle;
+		uint64_t messages;
+	} room[2 * WORKERS]; /* by 2 * worker + room */
+	struct {
+		struct media_leg *handle;
+		struct leg_status status;
+		char uri[64];
+		uint16_t port;
+		void *room_arg;
+	} leg[2 * WORKERS * LEGS];
+} found;
+
+/* Room 0 of each worker is known, and of its legs all but the last. */
+static void *heard_room_found(void *arg, const struct object_tag *room_tag, struct media_room *room,
+	const struct room_counts *counts)
+{
+	unsigned at = 2u * room_tag->octets[1] + room_tag->octets[2];
+
+	cr_assert_eq(room_tag->octets[0], 9);
+	found.rooms++;
+	if (room_tag->octets[2] != 0)
+		return NULL;
+	if (found.room[at].handle != NULL)
+		media_room_close(found.room[at].handle); /* dead, from before */
+	found.room[at].handle = room;
+	found.room[at].messages = counts->messages;
+	return &found.room[at];
+}
+
+static void *heard_leg_found(void *arg, void *room_arg, const struct object_tag *leg_tag,
+	struct media_leg *leg, const struct leg_status *status, struct span uri, uint16_t port)
+{
+	unsigned at = (2u * leg_tag->octets[1] + leg_tag->octets[2]) * LEGS + leg_tag->octets[3];
+
+	cr_assert_eq(leg_tag->octets[0], 8);
+	cr_expect_eq(leg_tag->octets[2], 0, "the leg of a room that is not known");
+	found.legs++;
+	if (leg_tag->octets[3] == LEGS - 1)
+		return NULL;
+	found.leg[at].handle = leg;
+	found.leg[at].status = *status;
+	found.leg[at].port = port;
+	found.leg[at].room_arg = room_arg;
+	snprintf(found.leg[at].uri, sizeof(found.leg[at].uri), "%.*s", SPAN_ARG(uri));
+	return &found.leg[at];
+}
+
+static const struct media_ops adopting_ops = { .up = heard_up,
+	.down = heard_down,
+	.leg_changed = heard_leg,
+	.room_counts = heard_counts,
+	.nickname_asked = heard_nickname,
+	.room_found = heard_room_found,
+	.leg_found = heard_leg_found };
+
+static void start_adopting(bool held_back)
+{
+	strcpy(directory, "/tmp/test-media-XXXXXX");
+	cr_assert_not_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/switch.sock", directory);
+	desk_start(&desk, 77);
+	WITH(&desk, (desk.known = 2, desk.held_back = held_back));
+	cr_assert_eq(media_new(&user.media, path, "focus", 10, &adopting_ops, &user), 0);
+}
+
+Test(media, what_is_claimed_from_the_snapshot_is_ours_and_the_rest_is_removed)
+{
+	struct switch_event event = { .type = EVENT_LEG, .revision = 8 };
+	unsigned removed = 0, closed = 0;
+
+	start_adopting(true);
+	UNTIL(found.legs == LEGS);
+	idle();
+	cr_expect_eq(user.ups, 0);
+	cr_expect_eq(seen_count(), WORKERS, "a command before the end of every snapshot");
+	cr_expect_eq(media_member_remove(found.leg[0].handle), -EPIPE);
+	WITH(&desk, desk.held_back = false);
+	UNTIL(user.ups == 1);
+	cr_expect_eq(found.rooms, 2 * WORKERS);
+	cr_expect_eq(found.legs, WORKERS * LEGS, "the legs of rooms that were not claimed");
+	cr_expect_eq(found.room[0].messages, 40);
+	cr_expect_eq(found.leg[1].room_arg, &found.room[0]);
+	cr_expect_eq(found.leg[1].status.state, LEG_UNBOUND);
+	cr_expect_eq(found.leg[1].status.cause, LEG_CAUSE_LOST);
+	cr_expect_eq(found.leg[1].status.member, 1);
+	cr_expect_str_eq(found.leg[1].uri, "msrp://127.0.0.1:2856/0-601;tcp");
+	cr_expect_eq(found.leg[1].port, 2856);
+	cr_expect_eq(found.leg[2 * LEGS].room_arg, &found.room[2]);
+	UNTIL(seen_of(CMD_ROOM_CLOSE) == WORKERS && seen_of(CMD_LEG_REMOVE) == WORKERS);
+	idle();
+	pthread_mutex_lock(&desk.lock);
+	for (unsigned i = WORKERS; i < desk.seen_count; i++) {
+		const struct switch_cmd *cmd = &desk.seen[i].cmd;
+
+		cr_expect_eq(cmd->object.worker, desk.seen[i].worker);
+		if (cmd->type == CMD_ROOM_CLOSE && cmd->object.index == 501)
+			closed++;
+		else if (cmd->type == CMD_LEG_REMOVE && cmd->object.index == 600 + LEGS - 1)
+			removed++;
+		else
+			cr_expect(false, "an unexpected command %u", cmd->type);
+	}
+	pthread_mutex_unlock(&desk.lock);
+	cr_expect_eq(closed, WORKERS);
+	cr_expect_eq(removed, WORKERS);
+	/* From now on they are as if they had been made in this life. */
+	cr_assert_eq(member_add(found.leg[2 * LEGS].handle), 0);
+	UNTIL(seen_of(CMD_MEMBER_ADD) == 1);
+	pthread_mutex_lock(&desk.lock);
+	cr_expect_eq(desk.seen[desk.seen_count - 1].worker, 1);
+	cr_expect_eq(desk.seen[desk.seen_count - 1].cmd.object.index, 600);
+	event.object = desk.seen[desk.seen_count - 1].cmd.object;
+	event.u.leg.status.state = LEG_BOUND;
+	for (unsigned slot = 0; slot < BORDER_CONTROLLERS_MAX; slot++)
+		if (desk.in_use[slot])
+			desk_put(&desk, slot, 1, &event, NULL);
+	pthread_mutex_unlock(&desk.lock);
+	UNTIL(user.changes == 1);
+	cr_expect_eq(user.arg, &found.leg[2 * LEGS]);
+	cr_expect_eq(user.status.state, LEG_BOUND);
+	media_leg_remove(found.leg[0].handle);
+	media_room_close(found.room[0].handle);
+	UNTIL(seen_of(CMD_LEG_REMOVE) == WORKERS + 1 && seen_of(CMD_ROOM_CLOSE) == WORKERS + 1);
+	finish();
+}
+
+Test(media, identities_and_alias_of_a_member_are_replaced)
+{
+	const struct span identities[] = { span_of("sip:a@x"), span_of("sip:anon@y") };
+	const struct media_member member = { .participant = 3,
+		.identities = identities,
+		.identity_count = 2,
+		.alias = span_of("<sip:anon@y>") };
+	unsigned last = 0;
+
+	start_adopting(false);
+	UNTIL(user.ups == 1);
+	cr_assert_eq(media_member_alias(found.leg[0].handle, &member), 0);
+	UNTIL(seen_of(CMD_MEMBER_ALIAS) == 1);
+	pthread_mutex_lock(&desk.lock);
+	while (desk.seen[last].cmd.type != CMD_MEMBER_ALIAS)
+		last++;
+	pthread_mutex_unlock(&desk.lock);
+	cr_expect(span_eq(seen_text(last, desk.seen[last].cmd.u.member.identities),
+		span_of("sip:a@x\nsip:anon@y\n")));
+	cr_expect(span_eq(
+		seen_text(last, desk.seen[last].cmd.u.member.alias), span_of("<sip:anon@y>")));
+	cr_expect_eq(desk.seen[last].cmd.u.member.participant, 3);
+	cr_expect_eq(desk.seen[last].cmd.object.index, 600);
+	finish();
+}
+
+/* The same switch, another attachment: another controller fenced us, or the socket broke. */
+Test(media, a_switch_lost_for_a_moment_offers_again_what_it_holds)
+{
+	struct media *other;
+
+	start_adopting(false);
+	UNTIL(user.ups == 1);
+	cr_expect_eq(found.rooms, 2 * WORKERS);
+	cr_assert_eq(media_new(&other, path, "focus", 10, &ops, &user), 0);
+	WITH(&desk, desk.known = 0);
+	for (uint64_t end = clock_ms() + 20000; user.ups < 2 && clock_ms() < end;)
+		turn(other);
+	cr_assert_eq(user.ups, 2);
+	WITH(&desk, desk.known = 2);
+	UNTIL(user.downs == 1);
+	cr_expect_eq(media_member_remove(found.leg[0].handle), -EPIPE);
+	media_free(other);
+	ahead_ms += 1000;
+	UNTIL(user.ups == 3);
+	cr_expect_eq(found.rooms, 4 * WORKERS);
+	cr_expect_eq(found.legs, 2 * WORKERS * LEGS);
+	cr_expect_eq(media_member_remove(found.leg[0].handle), 0);
 	finish();
 }
