@@ -41,7 +41,8 @@ struct conference {
 	/* Conference-factory-URI or IM Group Identity, as written: From of our invitations, asserted
 	 * in our answers (CF-7.2.1.1-OK4a, -OK4b). */
 	char *identity;
-	struct group *group; /* GROUP: the document last in force; a reference of ours */
+	struct group *group;   /* GROUP: the document last in force; a reference of ours */
+	char *group_canonical; /* its identity: ours, as a document may be replaced */
 	char *subject, *contribution_id; /* copied into invitations; "" */
 	char *history;                   /* recipient-list-history part; NULL: none */
 	struct media_room *room;
