@@ -14,6 +14,7 @@ enum dialog_state {
 struct dialog {
 	struct ua *ua;
 	nta_leg_t *leg;
+	struct usages *usages;   /* subscriptions in this dialog; NULL: none */
 	nta_incoming_t *invite;  /* theirs, until its ACK */
 	nta_incoming_t *modify;  /* re-INVITE or UPDATE that waits for its answer or ACK */
 	nta_outgoing_t *calling; /* ours, until its final response */
@@ -57,7 +58,9 @@ static void destroy(struct dialog *dialog)
 	nta_outgoing_destroy(dialog->calling);
 	nta_outgoing_destroy(dialog->refresh);
 	nta_outgoing_destroy(dialog->bye);
-	if (dialog->leg != NULL)
+	if (dialog->usages != NULL)
+		usages_inherit(dialog->usages);
+	else if (dialog->leg != NULL)
 		nta_leg_destroy(dialog->leg);
 	dialog->ua->dialogs--;
 	free(dialog->reason);
@@ -163,6 +166,7 @@ static void reply(struct dialog *dialog, nta_incoming_t *incoming, unsigned stat
 		SIPTAG_CONTACT_STR(message->contact ? contact : NULL), SIPTAG_SERVER_STR(UA_SERVER),
 		SIPTAG_ALLOW_STR(status < 300 ? UA_ALLOW : NULL),
 		SIPTAG_SUPPORTED_STR(status < 300 ? UA_SUPPORTED : NULL),
+		SIPTAG_ALLOW_EVENTS_STR(status < 300 ? UA_ALLOW_EVENTS : NULL),
 		SIPTAG_HEADER_STR(
 			message->extra && message->extra->len ? message->extra->text : NULL),
 		SIPTAG_CONTENT_TYPE_STR(message->content_type), SIPTAG_PAYLOAD_STR(message->body),
@@ -349,7 +353,7 @@ int dialog_received(
 	struct dialog *dialog;
 
 	if (sip->sip_contact == NULL || sip->sip_contact->m_url->url_type == url_any) {
-		struct ua_transaction t = { incoming };
+		struct ua_transaction t = { .ua = ua, .incoming = incoming };
 
 		ua_respond(&t, 400, "Contact missing", NULL, NULL, NULL);
 		nta_incoming_destroy(incoming);
@@ -380,6 +384,17 @@ int dialog_received(
 }
 
 /* ---- requests within the dialog ---- */
+
+static void method_refused(struct dialog *dialog, nta_incoming_t *incoming)
+{
+	struct dialog_message message = { 0 };
+	struct header_block extra;
+
+	header_init(&extra);
+	header_add(&extra, "Allow", "%s", UA_ALLOW);
+	message.extra = &extra;
+	reply(dialog, incoming, 405, sip_405_Method_not_allowed, &message);
+}
 
 static void modify_received(struct dialog *dialog, nta_incoming_t *incoming, const sip_t *sip)
 {
@@ -416,6 +431,33 @@ static void modify_received(struct dialog *dialog, nta_incoming_t *incoming, con
 	su_home_deinit(home);
 }
 
+/* SUBSCRIBE or REFER. */
+static void usage_received(struct dialog *dialog, nta_incoming_t *incoming, const sip_t *sip)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	struct ua_transaction t = { .ua = dialog->ua, .incoming = incoming, .dialog = dialog };
+	struct request request;
+
+	if (ua_refused(dialog->ua, incoming, sip))
+		return;
+	request_read(&request, dialog->ua, home, incoming, sip);
+	request.in_dialog = true;
+	if (dialog->usages != NULL && usages_refreshed(dialog->usages, &t, &request)) {
+		/* RFC 6665 4.4.1; also while the INVITE's dialog is ending (RFC 5057 4.1) */
+	} else if (dialog->state != DIALOG_CONFIRMED || dialog->freed || dialog->bye_wanted) {
+		reply(dialog, incoming, 481, sip_481_No_transaction, NULL);
+	} else if (!ua_event_refused(&t, &request)) {
+		if (dialog->ops->request != NULL)
+			dialog->ops->request(dialog->arg, &t, &request);
+		else
+			method_refused(dialog, incoming);
+	}
+	if (nta_incoming_status(incoming) < 200)
+		reply(dialog, incoming, 500, sip_500_Internal_server_error, NULL);
+	nta_incoming_destroy(incoming);
+	su_home_deinit(home);
+}
+
 static void bye_received(struct dialog *dialog, nta_incoming_t *incoming)
 {
 	enum dialog_state before = dialog->state;
@@ -445,8 +487,6 @@ static void bye_received(struct dialog *dialog, nta_incoming_t *incoming)
 static int in_dialog(void *arg, nta_leg_t *leg, nta_incoming_t *incoming, const sip_t *sip)
 {
 	struct dialog *dialog = arg;
-	struct dialog_message message = { 0 };
-	struct header_block extra;
 
 	enter(dialog);
 	switch (sip->sip_request->rq_method) {
@@ -458,16 +498,35 @@ static int in_dialog(void *arg, nta_leg_t *leg, nta_incoming_t *incoming, const 
 		reply(dialog, incoming, 200, sip_200_OK, NULL);
 		nta_incoming_destroy(incoming);
 		break;
+	case sip_method_subscribe:
+	case sip_method_refer: usage_received(dialog, incoming, sip); break;
 	default:
-		header_init(&extra);
-		header_add(&extra, "Allow", "%s", UA_ALLOW);
-		message.extra = &extra;
-		reply(dialog, incoming, 405, sip_405_Method_not_allowed, &message);
+		method_refused(dialog, incoming);
 		nta_incoming_destroy(incoming);
 		break;
 	}
 	leave(dialog);
 	return 0;
+}
+
+nta_leg_t *dialog_leg(const struct dialog *dialog)
+{
+	return dialog->leg;
+}
+
+struct usages *dialog_usages(const struct dialog *dialog)
+{
+	return dialog->usages;
+}
+
+void dialog_share(struct dialog *dialog, struct usages *usages)
+{
+	dialog->usages = usages;
+}
+
+struct dialog *dialog_of_leg(nta_leg_t *leg)
+{
+	return nta_leg_magic(leg, in_dialog);
 }
 
 /* ---- our INVITE ---- */
@@ -598,7 +657,7 @@ int dialog_invite(struct ua *ua, struct dialog **out, const char *local, const c
 		SIPTAG_CONTACT_STR(contact),
 		SIPTAG_ROUTE_STR(route && strstr(route, ";lr") ? proxy : NULL),
 		SIPTAG_USER_AGENT_STR(UA_SERVER), SIPTAG_ALLOW_STR(UA_ALLOW),
-		SIPTAG_SUPPORTED_STR("timer"),
+		SIPTAG_SUPPORTED_STR("timer"), SIPTAG_ALLOW_EVENTS_STR(UA_ALLOW_EVENTS),
 		SIPTAG_HEADER_STR(
 			message->extra && message->extra->len ? message->extra->text : NULL),
 		SIPTAG_CONTENT_TYPE_STR(message->content_type), SIPTAG_PAYLOAD_STR(message->body),
