@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/sip/stack.h"
 #include <stdlib.h>
+#include <time.h>
 #include "include/log.h"
 
 #define RETRY_AFTER_MAX_S 120u /* of a failed NOTIFY; one that asks for more has failed */
@@ -567,4 +568,184 @@ static int in_usages(void *arg, nta_leg_t *leg, nta_incoming_t *incoming, const 
 	}
 	nta_incoming_destroy(incoming);
 	return 0;
+}
+/* ---- survival ---- */
+
+static uint64_t wall_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void pack_string(struct pack *pack, const char *name, const char *text)
+{
+	if (text != NULL)
+		pack_text(pack, name, span_of(text));
+}
+
+/* The route set as one Record-Route value, in its order; NULL: empty. */
+static const char *route_text(su_home_t *home, const sip_route_t *route)
+{
+	char *text = NULL;
+
+	for (; route != NULL; route = route->r_next) {
+		const char *one = url_as_string(home, route->r_url);
+
+		text = text ? su_strcat_all(home, text, ",<", one, ">", NULL)
+			    : su_strcat_all(home, "<", one, ">", NULL);
+	}
+	return text;
+}
+
+void subscription_pack(const struct subscription *s, struct pack *pack)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	const struct usages *usages = s->usages;
+	const sip_route_t *route = NULL;
+	const sip_contact_t *target = NULL;
+	uint64_t now_ms = ua_now_ms();
+
+	pack_string(pack, "event", s->event);
+	pack_string(pack, "event_id", s->id);
+	pack_string(pack, "contact", s->contact);
+	pack_flag(pack, "contact_is_focus", s->contact_is_focus);
+	pack_number(pack, "most", s->most);
+	pack_number(pack, "expires_at",
+		wall_ms() + (s->expires_ms > now_ms ? s->expires_ms - now_ms : 0));
+	pack_string(pack, "call_id", usages->call_id);
+	pack_string(pack, "local_uri", usages->local);
+	pack_string(pack, "local_tag", nta_leg_get_tag(usages->leg));
+	pack_string(pack, "remote_uri", usages->remote);
+	pack_string(pack, "remote_tag", nta_leg_get_rtag(usages->leg));
+	pack_number(pack, "cseq", nta_leg_get_seq(usages->leg));
+	pack_number(pack, "remote_cseq", nta_leg_get_rseq(usages->leg));
+	nta_leg_get_route(usages->leg, &route, &target);
+	pack_string(pack, "route", route_text(home, route));
+	if (target != NULL)
+		pack_string(pack, "target", url_as_string(home, target->m_url));
+	su_home_deinit(home);
+}
+
+/* A span of a record as a text in home; NULL: empty, or with an octet that ends a line. */
+static char *text_in(su_home_t *home, struct span text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] < ' ')
+			return NULL;
+	return text.len > 0 ? su_strndup(home, text.at, text.len) : NULL;
+}
+
+static char *name_addr(su_home_t *home, const char *uri, const char *tag)
+{
+	return su_strcat_all(home, "<", uri, ">", tag ? ";tag=" : "", tag ? tag : "", NULL);
+}
+
+/* The leg of the record: that of a dialog which was restored before, of another subscription, or a
+ * new one. -EBADMSG, -ENOBUFS. */
+static int usages_restore(struct ua *ua, struct usages **out, su_home_t *home,
+	const struct unpacked *fields, uint32_t lives)
+{
+	const char *call_id = text_in(home, unpack_text(fields, "call_id"));
+	const char *local = text_in(home, unpack_text(fields, "local_uri"));
+	const char *remote = text_in(home, unpack_text(fields, "remote_uri"));
+	const char *local_tag = text_in(home, unpack_text(fields, "local_tag"));
+	const char *remote_tag = text_in(home, unpack_text(fields, "remote_tag"));
+	const char *route = text_in(home, unpack_text(fields, "route"));
+	const char *target = text_in(home, unpack_text(fields, "target"));
+	uint64_t cseq = unpack_number(fields, "cseq") + ((uint64_t)lives << 16);
+	sip_record_route_t *record_route = NULL;
+	sip_contact_t *contact;
+	sip_call_id_t *id;
+	struct dialog *dialog = NULL;
+	nta_leg_t *leg;
+	char number[24];
+
+	if (call_id == NULL || local == NULL || remote == NULL || local_tag == NULL ||
+		target == NULL || cseq > INT32_MAX)
+		return -EBADMSG;
+	id = sip_call_id_make(home, call_id);
+	if (id == NULL)
+		return -ENOBUFS;
+	leg = nta_leg_by_dialog(ua->agent, NULL, id, remote_tag, NULL, local_tag, NULL);
+	if (leg != NULL) {
+		*out = nta_leg_magic(leg, in_usages);
+		if (*out != NULL)
+			return 0;
+		dialog = dialog_of_leg(leg);
+		if (dialog == NULL)
+			return -EBADMSG;
+		*out = dialog_usages(dialog);
+		if (*out == NULL)
+			*out = usages_make(ua, leg, dialog, call_id, local, remote);
+		return *out ? 0 : -ENOBUFS;
+	}
+	contact = sip_contact_create(home, URL_STRING_MAKE(target), NULL);
+	if (route != NULL)
+		record_route = sip_record_route_make(home, route);
+	if (contact == NULL || contact->m_url->url_type == url_any ||
+		(route != NULL && record_route == NULL))
+		return -EBADMSG;
+	snprintf(number, sizeof(number), "%llu", (unsigned long long)cseq);
+	leg = nta_leg_tcreate(ua->agent, in_usages, NULL, SIPTAG_CALL_ID(id),
+		SIPTAG_FROM_STR(name_addr(home, local, local_tag)),
+		SIPTAG_TO_STR(name_addr(home, remote, remote_tag)), SIPTAG_CSEQ_STR(number),
+		NTATAG_REMOTE_CSEQ((unsigned)unpack_number(fields, "remote_cseq")), TAG_END());
+	if (leg == NULL)
+		return -EBADMSG;
+	if (nta_leg_server_route(leg, record_route, contact) < 0 ||
+		(*out = usages_make(ua, leg, NULL, call_id, local, remote)) == NULL) {
+		nta_leg_destroy(leg);
+		return -ENOBUFS;
+	}
+	return 0;
+}
+
+int subscription_restore(struct ua *ua, struct subscription **out, const struct unpacked *fields,
+	uint32_t lives, const struct subscription_ops *ops, void *arg)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	const char *event = text_in(home, unpack_text(fields, "event"));
+	const char *contact = text_in(home, unpack_text(fields, "contact"));
+	struct span id = unpack_text(fields, "event_id");
+	uint64_t expires_at = unpack_number(fields, "expires_at"), now_ms = wall_ms();
+	struct usages *usages = NULL;
+	struct subscription *s = NULL;
+	uint64_t left_ms;
+	int r = -EBADMSG;
+
+	if (event == NULL || contact == NULL ||
+		(id.len > 0 && text_in(home, id) == NULL)) /* it becomes part of a header */
+		goto out;
+	r = -ENOBUFS;
+	if (ua->subscriptions >= ua->subscriptions_max)
+		goto out;
+	r = usages_restore(ua, &usages, home, fields, lives);
+	if (r < 0)
+		goto out;
+	r = -ENOBUFS;
+	s = make(usages, event, id, contact);
+	if (s == NULL) {
+		usages_put(usages);
+		goto out;
+	}
+	s->ops = ops;
+	s->arg = arg;
+	s->contact_is_focus = unpack_flag(fields, "contact_is_focus");
+	s->most = (uint32_t)unpack_number(fields, "most");
+	/* A clock that was set back makes it last no longer than it was granted. */
+	left_ms = expires_at > now_ms ? expires_at - now_ms : 0;
+	if (left_ms > s->most * 1000ull)
+		left_ms = s->most * 1000ull;
+	s->expires_ms = ua_now_ms() + left_ms;
+	if (deadline_set(ua->deadlines, &s->expiry, s->expires_ms, expired, s) < 0) {
+		destroy(s);
+		goto out;
+	}
+	*out = s;
+	r = 0;
+out:
+	su_home_deinit(home);
+	return r;
 }

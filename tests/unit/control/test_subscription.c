@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "control/sip/dialog.h"
+#include "control/store/pack.h"
 #include "include/config.h"
 
 #define WAIT_MS     10000
@@ -507,6 +508,140 @@ Test(subscription, nothing_follows_a_notify_that_failed, .init = start, .fini = 
 	subscription_terminate(subscribed[--count], "noresource", NULL, span_of(""));
 	reply("481 Gone", "");
 	cr_assert_not(await("NOTIFY ", 300));
+	cr_assert_eq(subscriptions(ua), 0);
+}
+
+/* The focus is killed and starts again: a new ua on the same port, an empty memory. */
+static struct span stored(const struct subscription *s, struct pack **pack)
+{
+	cr_assert_eq(pack_new(pack), 0);
+	subscription_pack(s, *pack);
+	return pack_record(*pack);
+}
+
+static void next_life(void)
+{
+	static const struct ua_ops ua_ops = { .invite = invited, .request = asked };
+
+	for (unsigned i = 0; i < count; i++)
+		subscription_free(subscribed[i]);
+	count = 0;
+	ua_free(ua);
+	cr_assert_eq(ua_new(&ua, &config, &deadlines, 100, &ua_ops, NULL), 0);
+}
+
+static void restore(struct span record, uint32_t lives)
+{
+	struct unpacked *fields;
+
+	cr_assert_eq(unpack(&fields, record), 0);
+	cr_assert_eq(subscription_restore(ua, &subscribed[count++], fields, lives, &ops, NULL), 0);
+	unpack_free(fields);
+}
+
+Test(subscription, it_goes_on_in_a_later_life, .init = start, .fini = stop)
+{
+	char headers[300];
+	struct pack *one, *two;
+	struct span record, other;
+	unsigned first;
+
+	snprintf(headers, sizeof(headers),
+		"Record-Route: <sip:127.0.0.1:%u;lr>, <sip:192.0.2.9;lr>\r\n"
+		"Contact: <sip:a@192.0.2.1>\r\nEvent: conference;id=7\r\n",
+		own_port);
+	ask("SUBSCRIBE", headers);
+	cr_assert(await("SIP/2.0 200", WAIT_MS));
+	learn();
+	subscribe(""); /* without an id, in the same dialog: another one */
+	cr_assert(await("SIP/2.0 200", WAIT_MS));
+	cr_assert_eq(count, 2);
+	say(subscribed[0], "x");
+	cr_assert(await("NOTIFY ", WAIT_MS));
+	first = cseq_of();
+	reply("200 OK", "");
+	until(&notified, 1);
+	record = stored(subscribed[0], &one);
+	other = stored(subscribed[1], &two);
+	next_life();
+	restore(record, 2);
+	restore(other, 2);
+	cr_assert_eq(subscriptions(ua), 2);
+	say(subscribed[0], "again");
+	cr_assert(await("NOTIFY sip:alice@127.0.0.1", WAIT_MS)); /* the last target */
+	HAS("\r\nSubscription-State: active;expires=3");
+	HAS("\r\nEvent: conference;id=7\r\n");
+	HAS("\r\nContact: <sip:im-1@127.0.0.1>;isfocus");
+	HAS("\r\nFrom: <sip:room@example.com>;tag=");
+	HAS(to_tag);
+	HAS("\r\nTo: <sip:alice@example.com>;tag=a\r\n");
+	HAS("\r\nCall-ID: c1\r\n");
+	HAS(";lr>");
+	cr_assert_lt(strstr(got, "Route: <sip:127.0.0.1:"), strstr(got, "<sip:192.0.2.9;lr>"));
+	cr_assert_eq(cseq_of(), first + (2u << 16) + 1);
+	reply("200 OK", "");
+	until(&notified, 2);
+	/* One leg for both: the CSeq of our requests is one sequence. */
+	say(subscribed[1], "other");
+	cr_assert(await("NOTIFY ", WAIT_MS));
+	HAS("\r\nEvent: conference\r\n");
+	cr_assert_eq(cseq_of(), first + (2u << 16) + 2);
+	reply("200 OK", "");
+	/* The subscriber's next request is in its dialog. */
+	subscribe("Expires: 0\r\n");
+	cr_assert(await("SIP/2.0 200", WAIT_MS));
+	cr_assert_eq(how, SUBSCRIPTION_UNSUBSCRIBED);
+	cr_assert_eq(ended, 1);
+	/* And one from before is refused as out of order (RFC 3261 12.2.2). */
+	cseq = 1;
+	subscribe("Expires: 0\r\n");
+	cr_assert(await("SIP/2.0 500", WAIT_MS));
+	pack_free(one);
+	pack_free(two);
+}
+
+Test(subscription, one_that_expired_meanwhile_ends_at_once, .init = start_short, .fini = stop)
+{
+	struct pack *one;
+	struct span record;
+
+	subscribe_first("Expires: 1\r\n");
+	record = stored(subscribed[0], &one);
+	subscription_free(subscribed[--count]);
+	poll(NULL, 0, 1100);
+	next_life();
+	restore(record, 1);
+	until(&ended, 1);
+	cr_assert_eq(how, SUBSCRIPTION_EXPIRED);
+	pack_free(one);
+}
+
+Test(subscription, a_record_that_is_not_whole_is_refused, .init = start, .fini = stop)
+{
+	static const char *const names[] = { "event", "contact", "call_id", "local_uri",
+		"local_tag", "remote_uri", "target" };
+	struct subscription *s = NULL;
+	struct unpacked *fields;
+	struct pack *pack;
+
+	for (unsigned left_out = 0; left_out < 7; left_out++) {
+		cr_assert_eq(pack_new(&pack), 0);
+		for (unsigned i = 0; i < 7; i++)
+			if (i != left_out)
+				pack_text(pack, names[i], SPAN_LITERAL("sip:x@192.0.2.1"));
+		cr_assert_eq(unpack(&fields, pack_record(pack)), 0);
+		cr_assert_eq(subscription_restore(ua, &s, fields, 1, &ops, NULL), -EBADMSG, "%s",
+			names[left_out]);
+		unpack_free(fields);
+		pack_free(pack);
+	}
+	cr_assert_eq(pack_new(&pack), 0);
+	for (unsigned i = 0; i < 7; i++)
+		pack_text(pack, names[i], SPAN_LITERAL("sip:x@192.0.2.1\r\nX: y"));
+	cr_assert_eq(unpack(&fields, pack_record(pack)), 0);
+	cr_assert_eq(subscription_restore(ua, &s, fields, 1, &ops, NULL), -EBADMSG);
+	unpack_free(fields);
+	pack_free(pack);
 	cr_assert_eq(subscriptions(ua), 0);
 }
 
