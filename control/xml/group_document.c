@@ -227,6 +227,7 @@ static void service_start(struct writer *w, struct reader *r)
 		reader_no_memory(r);
 		return;
 	}
+	document->line = reader_line(r);
 	w->documents[w->document_count++] = document;
 	w->document = document;
 	w->member_room = w->rule_room = 0;
@@ -269,7 +270,7 @@ static void rule_start(struct writer *w, struct reader *r)
 	if (!grow(r, &d->rules, d->rule_count, &w->rule_room, sizeof(*d->rules)))
 		return;
 	rule = &d->rules[d->rule_count++];
-	*rule = (struct group_rule){ .id = NULL };
+	*rule = (struct group_rule){ .line = reader_line(r) };
 	w->condition_room = 0;
 	(void)reader_attribute(r, "", "id", &id);
 	if (!reader_refused(r))

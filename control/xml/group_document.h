@@ -65,6 +65,7 @@ struct group_condition {
 };
 
 struct group_rule {
+	unsigned line;
 	char *id;
 	struct group_condition *conditions; /* all must hold; none: always */
 	unsigned condition_count;
@@ -78,6 +79,7 @@ struct group_member {
 };
 
 struct group_document {
+	unsigned line;                /* of its <list-service> */
 	char *uri, *canonical;        /* IM Group Identity */
 	char *display_name;           /* "" when absent */
 	struct group_member *members; /* in the order of the list, without duplicates */
