@@ -241,6 +241,12 @@ static void service_start(struct writer *w, struct reader *r)
 			document->uri);
 		return;
 	}
+	if (strlen(document->uri) > GROUP_URI_MAX) {
+		reader_refuse(r,
+			"the uri of a <list-service> is longer than %d octets: write a shorter one",
+			GROUP_URI_MAX);
+		return;
+	}
 	for (unsigned i = 0; i + 1 < w->document_count; i++) {
 		if (strcmp(w->documents[i]->canonical, document->canonical) == 0)
 			reader_refuse(r, "uri=\"%.60s\" has two <list-service> here: leave one out",

@@ -21,6 +21,7 @@
 #include "include/span.h"
 
 #define GROUP_DOCUMENT_MAX (64u << 20) /* octets */
+#define GROUP_URI_MAX      255         /* of a group's address, which goes into every header */
 
 /* Actions of a rule; absent is false, but for allow-private-message (context.md 4.1). */
 #define GROUP_ACTIONS(X)                                                                           \
