@@ -89,6 +89,7 @@ int focus_new(struct focus **out, const struct config *config)
 		return -ENOBUFS;
 	focus->config = config;
 	conferences_init(&focus->conferences);
+	notifiers_init(&focus->notifiers, config, &focus->deadlines, NULL);
 	focus->factory_count = config->sip_factory.count;
 	focus->factories = calloc(focus->factory_count + 1, sizeof(*focus->factories));
 	if (focus->factories == NULL)
@@ -125,6 +126,7 @@ void focus_free(struct focus *focus)
 		return;
 	while ((c = TAILQ_FIRST(&focus->conferences.list)) != NULL)
 		conference_free(c);
+	notifiers_fini(&focus->notifiers);
 	media_free(focus->media);
 	ua_free(focus->ua);
 	deadlines_fini(&focus->deadlines);
@@ -168,5 +170,6 @@ void focus_stop(struct focus *focus)
 
 bool focus_is_idle(const struct focus *focus)
 {
-	return focus->conferences.count == 0 && ua_dialogs(focus->ua) == 0;
+	return focus->conferences.count == 0 && focus->notifiers.farewells == 0 &&
+	       ua_dialogs(focus->ua) == 0;
 }
