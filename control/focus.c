@@ -103,7 +103,7 @@ int focus_new(struct focus **out, const struct config *config)
 			goto failed;
 		}
 	}
-	r = ua_new(&focus->ua, config, &focus->deadlines,
+	r = ua_new(&focus->ua, config, &focus->deadlines, focus->store,
 		(unsigned)config->switch_max_legs + DIALOGS_SPARE, &ua_ops, focus);
 	if (r < 0)
 		goto failed;

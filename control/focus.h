@@ -19,6 +19,7 @@
 struct focus {
 	const struct config *config;
 	struct deadlines deadlines;
+	struct store *store; /* NULL: nothing survives */
 	struct ua *ua;
 	struct media *media;
 	struct conferences conferences;

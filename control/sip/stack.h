@@ -23,6 +23,7 @@
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/sip_status.h>
 #include <sofia-sip/sip_tag.h>
+#include <sofia-sip/sip_util.h>
 #include <sofia-sip/tport_tag.h>
 #include <sofia-sip/url.h>
 #include "control/sip/dialog.h"
@@ -40,6 +41,7 @@ struct ua {
 	struct deadlines *deadlines;
 	struct prefix_list *trusted;
 	struct registrar *registrar; /* NULL: sip.registrar is off */
+	struct store *store;         /* NULL: nothing survives */
 	const struct ua_ops *ops;
 	void *arg;
 	unsigned dialogs, dialogs_max;
@@ -80,9 +82,14 @@ must_check int ua_route(struct ua *ua, su_home_t *home, const char *remote,
  * error. */
 int dialog_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
+/* A 2xx to an INVITE that no transaction knows: is it of a dialog of ours? Then it is acknowledged. */
+bool dialog_acknowledges(struct ua *ua, const sip_t *sip);
 /* REGISTER. Answers. */
 void register_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
+
+/* Contacts of an earlier life, from the store; from now on they are kept there. */
+void register_restore(struct ua *ua);
 
 /* Checks that hold in and out of dialogs: Require, size of the body. Answers and returns true when
  * it refused. */

@@ -158,8 +158,12 @@ static int received(void *unused, nta_leg_t *leg, nta_incoming_t *incoming, cons
 static int stray(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
 	if (sip->sip_status != NULL && sip->sip_status->st_status / 100 == 2 && sip->sip_cseq &&
-		sip->sip_cseq->cs_method == sip_method_invite)
-		return nta_msg_ackbye(agent, msg);
+		sip->sip_cseq->cs_method == sip_method_invite) {
+		if (!dialog_acknowledges(ua, sip))
+			return nta_msg_ackbye(agent, msg);
+		nta_msg_discard(agent, msg);
+		return 0;
+	}
 	if (sip->sip_request == NULL || sip->sip_request->rq_method == sip_method_ack) {
 		nta_msg_discard(agent, msg);
 		return 0;
@@ -361,7 +365,7 @@ static int listener_open(struct ua *ua, const char *text)
 }
 
 int ua_new(struct ua **out, const struct config *config, struct deadlines *deadlines,
-	unsigned dialogs_max, const struct ua_ops *ops, void *arg)
+	struct store *store, unsigned dialogs_max, const struct ua_ops *ops, void *arg)
 {
 	struct ua *ua = calloc(1, sizeof(*ua));
 	const char *bad = NULL;
@@ -371,6 +375,7 @@ int ua_new(struct ua **out, const struct config *config, struct deadlines *deadl
 		return -ENOBUFS;
 	ua->config = config;
 	ua->deadlines = deadlines;
+	ua->store = store;
 	ua->dialogs_max = dialogs_max;
 	ua->subscriptions_max = config->sip_max_subscriptions
 					? (unsigned)config->sip_max_subscriptions
@@ -393,6 +398,7 @@ int ua_new(struct ua **out, const struct config *config, struct deadlines *deadl
 	}
 	if (config->sip_registrar && (r = registrar_new(&ua->registrar)) < 0)
 		goto failed;
+	register_restore(ua);
 	r = -ENOBUFS;
 	ua->root = su_root_create(NULL);
 	if (ua->root == NULL)

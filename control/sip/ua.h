@@ -14,6 +14,7 @@
 #include "control/deadline.h"
 #include "control/sip/header.h"
 #include "control/sip/request.h"
+#include "control/store/store.h"
 #include "include/config.h"
 #include "include/result.h"
 
@@ -31,6 +32,9 @@ struct ua_ops {
 	 * subscription: refreshes have been dealt with. A request within a dialog that has only
 	 * subscriptions comes here too, as its Request-URI says what it is about (in_dialog). */
 	void (*request)(void *arg, struct ua_transaction *t, const struct request *request);
+	/* A message is about to leave that the other side will rely on: what it rests on is to be
+	 * stored now (store.h). NULL is allowed. */
+	void (*commit)(void *arg);
 };
 
 /* What we say we can do, in responses and requests. */
@@ -40,10 +44,11 @@ struct ua_ops {
 #define UA_SERVER       "IM-serv/OMA1.0 Plenum/" PLENUM_VERSION
 #define UA_TAGS         "isfocus;+g.oma.sip-im"
 
-/* Opens the listeners of config->sip_listen. config and deadlines are kept until ua_free. -EINVAL:
+/* Opens the listeners of config->sip_listen. config, deadlines and store (NULL: none) are kept until
+ * ua_free. -EINVAL:
  * a value of the configuration, -EADDRINUSE and others: a listener; both are said in the log. */
 must_check int ua_new(struct ua **out, const struct config *config, struct deadlines *deadlines,
-	unsigned dialogs_max, const struct ua_ops *ops, void *arg);
+	struct store *store, unsigned dialogs_max, const struct ua_ops *ops, void *arg);
 void ua_free(struct ua *ua);
 
 /* One turn of the stack: waits at most wait_ms for a message, a timer, or one of the watched
