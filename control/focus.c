@@ -145,6 +145,7 @@ int focus_new(struct focus **out, const struct config *config)
 		return -ENOBUFS;
 	focus->config = config;
 	conferences_init(&focus->conferences);
+	notifiers_init(&focus->notifiers, config, &focus->deadlines, NULL);
 	r = addresses_read(
 		&config->sip_factory, "sip.factory", &focus->factories, &focus->factory_count);
 	if (r == 0)
@@ -177,6 +178,7 @@ void focus_free(struct focus *focus)
 		return;
 	while ((c = TAILQ_FIRST(&focus->conferences.list)) != NULL)
 		conference_free(c);
+	notifiers_fini(&focus->notifiers);
 	media_free(focus->media);
 	ua_free(focus->ua);
 	deadlines_fini(&focus->deadlines);
@@ -227,5 +229,6 @@ void focus_stop(struct focus *focus)
 
 bool focus_is_idle(const struct focus *focus)
 {
-	return focus->conferences.count == 0 && ua_dialogs(focus->ua) == 0;
+	return focus->conferences.count == 0 && focus->notifiers.farewells == 0 &&
+	       ua_dialogs(focus->ua) == 0;
 }

@@ -8,6 +8,7 @@
 #ifndef CONTROL_FOCUS_H
 #define CONTROL_FOCUS_H
 #include "control/conference/conference.h"
+#include "control/conference/notifier.h"
 #include "control/deadline.h"
 #include "control/media.h"
 #include "control/sip/ua.h"
@@ -22,6 +23,7 @@ struct focus {
 	struct ua *ua;
 	struct media *media;
 	struct conferences conferences;
+	struct notifiers notifiers;
 	char (*factories)[IDENTITY_MAX]; /* canonical Conference-factory-URIs */
 	unsigned factory_count;
 	char (*history_users)[IDENTITY_MAX]; /* canonical conference.history_users */

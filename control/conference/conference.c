@@ -225,6 +225,8 @@ void conference_drop(struct participant *p)
 		c->creator_left = true;
 	participant_free(p);
 	user_changed(u);
+	if (u->in_state[PARTICIPANT_CONNECTED] + u->in_state[PARTICIPANT_LEAVING] == 0)
+		notifier_leave(u);
 	user_left(u);
 }
 

@@ -47,9 +47,9 @@ struct conference {
 	char *history;                   /* recipient-list-history part; NULL: none */
 	struct media_room *room;
 	TAILQ_HEAD(participant_list, participant)
-	participants;              /* in the order in which they came */
-	TAILQ_HEAD(, user) roster; /* all users, by the time of the last change */
-	TAILQ_HEAD(, user) left;   /* those without a session, by the time of leaving */
+	participants;                       /* in the order in which they came */
+	TAILQ_HEAD(user_list, user) roster; /* all users, by the time of the last change */
+	TAILQ_HEAD(, user) left;            /* those without a session, by the time of leaving */
 	struct user_name *names;
 	struct participant *initiator; /* its INVITE made the conference; while it is in the list */
 	struct participant *waiting;   /* the first whose turn to be invited has not come */

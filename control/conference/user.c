@@ -111,8 +111,7 @@ int user_enter(struct user **out, struct conference *c, const char *canonical,
 	name_add(u, NAME_ADDRESS, u->canonical);
 	if (u->canonical_second != NULL && user_find(c, u->canonical_second) == NULL)
 		name_add(u, NAME_SECOND, u->canonical_second);
-	u->changed = c->revision;
-	TAILQ_INSERT_TAIL(&c->roster, u, link);
+	TAILQ_INSERT_HEAD(&c->roster, u, link); /* not changed yet: before all who have */
 	*out = u;
 	return 0;
 }
@@ -159,7 +158,11 @@ void user_left(struct user *u)
 void user_changed(struct user *u)
 {
 	struct conference *c = u->conference;
+	uint64_t shown = notifier_signature(u);
 
+	if (shown == u->shown)
+		return;
+	u->shown = shown;
 	u->changed = ++c->revision;
 	TAILQ_REMOVE(&c->roster, u, link);
 	TAILQ_INSERT_TAIL(&c->roster, u, link);

@@ -71,6 +71,8 @@ static bool remove_all(struct conference *c, const char *reason)
 			c->in_state[PARTICIPANT_INVITED] + c->in_state[PARTICIPANT_CONNECTED] ==
 		0)
 		return false;
+	/* Before anybody leaves: who is told that it is over need not hear of each. */
+	notifier_end(c, c->focus->stopping);
 	for (struct participant *p = TAILQ_FIRST(&c->participants); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, link);
 		if (p->state == PARTICIPANT_LEAVING || p->state == PARTICIPANT_WITHDRAWN)
@@ -147,7 +149,6 @@ void conference_settle(struct conference *c)
 		return;
 	log_info("conference", "ended conference=%s conferences=%u", c->uri,
 		focus->conferences.count - 1);
-	notifier_end(c, focus->stopping);
 	conference_free(c);
 }
 
