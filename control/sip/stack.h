@@ -24,6 +24,7 @@
 #include <sofia-sip/sip_tag.h>
 #include <sofia-sip/tport_tag.h>
 #include <sofia-sip/url.h>
+#include "control/sip/admission.h"
 #include "control/sip/dialog.h"
 #include "control/sip/registrar.h"
 #include "control/sip/ua.h"
@@ -31,9 +32,10 @@
 struct ua {
 	su_root_t *root;
 	nta_agent_t *agent;
-	nta_leg_t *strangers; /* nta's default leg: every request outside a dialog; NULL: load is
-				 shed */
+	bool shedding; /* too many transactions: new requests get 503 */
 	bool stepped;
+	struct admission *admission;
+	uint64_t admission_said_ms;
 	const struct config *config;
 	struct deadlines *deadlines;
 	struct prefix_list *trusted;
@@ -46,13 +48,21 @@ struct ua {
 	} watched[UA_WATCH_MAX];
 };
 
+/* Where an answer goes: to a transaction, or, without one, to the message itself. */
 struct ua_transaction {
-	nta_incoming_t *incoming;
+	nta_incoming_t *incoming; /* NULL: msg */
+	struct ua *ua;
+	msg_t *msg;
 };
 
 /* Fills *out from a request as far as it goes; strings that had to be made live in home. */
 void request_read(struct request *out, struct ua *ua, su_home_t *home, nta_incoming_t *incoming,
 	const sip_t *sip);
+/* The same without a transaction. trusted: the source is within sip.trusted; trust_from: the lab
+ * switch of that name. */
+void request_parse(
+	struct request *out, su_home_t *home, const sip_t *sip, bool trusted, bool trust_from);
+bool ua_source_is_trusted(struct ua *ua, msg_t *msg);
 void response_read(struct response *out, su_home_t *home, const sip_t *sip, unsigned status);
 
 /* Where a request to a user goes: the Request-URI and, or NULL, what to route by. Strings live in

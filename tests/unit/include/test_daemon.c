@@ -60,7 +60,8 @@ Test(daemon_options, a_wrong_file_is_status_2_with_a_line_each, .init = cr_redir
 	snprintf(expected, sizeof(expected),
 		"%s:2: sip.domain \"\" is empty: write the host part of your addresses, e.g. example.com\n"
 		"%s:3: unknown key sip.x: the keys of sip are listen, domain, factory, trusted, trust_from, next_hop, "
-		"registrar, registrar_public, invite_wait_s, session_expires_s, min_se_s\n",
+		"registrar, registrar_public, rate_invite, rate_subscribe, rate_register, rate_refer, "
+		"rate_per_source, rate_untrusted, rate_sources, invite_wait_s, session_expires_s, min_se_s\n",
 		name, name);
 	cr_assert_eq(options(&c, "-c", name, NULL), 2);
 	unlink(name);
