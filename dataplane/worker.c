@@ -40,6 +40,7 @@ static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *
 	POOL(reports, sizeof(struct report_part), reports);
 	POOL(report_blocks, REPORT_BLOCK_OCTETS, 2048);
 	POOL(texts, sizeof(struct text_block), 512 + legs / 32);
+	POOL(nicknames, sizeof(struct nickname_ask), 32 + legs / 256);
 	for (i = 0; i < n; i++)
 		fixed += pool_footprint(plans[i].size, plans[i].count);
 	*fixed_count = n;
@@ -188,6 +189,8 @@ static void dispatch(struct worker *worker, struct post *post)
 	case POST_REPORT_DONE: room_report_done(worker, OBJECT(message, report_post)); break;
 	case POST_REPORT_READY: inbound_report_ready(worker, OBJECT(message, report_post)); break;
 	case POST_REPORT_HOME: report_home(worker, OBJECT(report_part, post)); break;
+	case POST_NICKNAME_ASK: nickname_arrived(worker, OBJECT(nickname_ask, post)); break;
+	case POST_NICKNAME_ANSWER: nickname_answered(worker, OBJECT(nickname_ask, post)); break;
 	case POST_ATTACHMENT: mailbox_change(worker, OBJECT(attachment_change, post)); break;
 	case POST_STOP: worker->stop = true; break;
 	case POST_ANCHOR:

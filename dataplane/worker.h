@@ -22,6 +22,7 @@
 #include "dataplane/switch/leg.h"
 #include "dataplane/switch/message.h"
 #include "dataplane/switch/msrp_session.h"
+#include "dataplane/switch/nickname.h"
 #include "dataplane/switch/payload.h"
 #include "dataplane/switch/report.h"
 #include "dataplane/switch/room.h"
@@ -67,7 +68,7 @@ struct worker {
 	struct arena arena;
 	struct pool buffers, payloads[PAYLOAD_CLASSES], messages, entries, sessions, connections,
 		inbounds, transactions, ids, texts, output, legs, rooms, confs[LEG_CONF_CLASSES],
-		reports, report_blocks;
+		reports, report_blocks, nicknames;
 
 	struct buffer *rx; /* what the next read goes into */
 	uint32_t rx_used;  /* octets in front that payloads refer to */
@@ -75,6 +76,8 @@ struct worker {
 	uint32_t dirty_count; /* on the dirty list */
 	struct room_part *work, *work_last;
 	struct report_part *reports_open; /* not settled */
+
+	uint64_t nickname_number; /* of the question asked last */
 
 	uint8_t random[1024];
 	uint32_t random_left;
