@@ -353,7 +353,6 @@ static void say_held(const struct switch_main *m)
 	HELD(confs_large, confs[LEG_CONF_LARGE])
 	HELD(reports, reports)
 	HELD(report_blocks, report_blocks)
-	HELD(nicknames, nicknames)
 #undef HELD
 	log_info("switch", "held%s", line);
 }

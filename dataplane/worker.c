@@ -40,7 +40,6 @@ static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *
 	POOL(reports, sizeof(struct report_part), reports);
 	POOL(report_blocks, REPORT_BLOCK_OCTETS, 2048);
 	POOL(texts, sizeof(struct text_block), 512 + legs / 32);
-	POOL(nicknames, sizeof(struct nickname_ask), 32 + legs / 256);
 	for (i = 0; i < n; i++)
 		fixed += pool_footprint(plans[i].size, plans[i].count);
 	*fixed_count = n;

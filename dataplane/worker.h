@@ -68,7 +68,7 @@ struct worker {
 	struct arena arena;
 	struct pool buffers, payloads[PAYLOAD_CLASSES], messages, entries, sessions, connections,
 		inbounds, transactions, ids, texts, output, legs, rooms, confs[LEG_CONF_CLASSES],
-		reports, report_blocks, nicknames;
+		reports, report_blocks;
 
 	struct buffer *rx; /* what the next read goes into */
 	uint32_t rx_used;  /* octets in front that payloads refer to */

@@ -90,9 +90,10 @@ struct leg {
 	struct leg_control control;
 	uint64_t joined;
 	char session_id[SESSION_ID_OCTETS];
-	uint32_t setup; /* enum leg_setup */
-	uint32_t tls;
+	uint8_t setup; /* enum leg_setup */
+	bool tls;
 };
+_Static_assert(sizeof(struct leg) <= 256, "one per leg of switch.max_legs");
 
 struct room_part;
 

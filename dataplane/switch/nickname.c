@@ -28,6 +28,17 @@ static uint16_t unescape(char *out, struct span in)
 	return len;
 }
 
+static struct nickname_ask *ask_new(struct worker *worker)
+{
+	struct text_block *block;
+
+	_Static_assert(sizeof(struct nickname_ask) <= sizeof(block->octets), "");
+	if (worker->texts.free_count <= worker->texts.count / 2)
+		return NULL; /* the rest is for the heads of messages */
+	block = pool_get(&worker->texts);
+	return block != NULL ? (struct nickname_ask *)(void *)block : NULL;
+}
+
 bool nickname_asked(struct worker *worker, struct msrp_session *session, const struct chunk *chunk)
 {
 	struct nickname_ask *ask;
@@ -39,7 +50,7 @@ bool nickname_asked(struct worker *worker, struct msrp_session *session, const s
 		if (!session->member)
 			refuse = 403;
 	}
-	ask = refuse == 0 ? pool_get(&worker->nicknames) : NULL;
+	ask = refuse == 0 ? ask_new(worker) : NULL;
 	if (ask == NULL) {
 		respond(worker, session, chunk->tid, refuse != 0 ? refuse : 403, chunk->from_path);
 		return true;
@@ -70,7 +81,7 @@ void nickname_answered(struct worker *worker, struct nickname_ask *ask)
 	if (conn != NULL)
 		respond(worker, session, span_make(ask->tid, ask->tid_len), ask->status,
 			span_make(ask->path, ask->path_len));
-	pool_put(&worker->nicknames, ask);
+	pool_put(&worker->texts, ask);
 	if (conn != NULL && conn->waiting)
 		connection_resume(worker, conn);
 }

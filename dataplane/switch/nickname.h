@@ -7,8 +7,9 @@
  * Spec:     RFC 7701 7; RFC 4975 7.2 (the answer goes along the whole From-Path).
  * Threads:  made and freed by the connection's worker; between the two posts the home worker has
  *           it in hand.
- * Memory:   a pool of the connection's worker. A session has one open question at a time: what
- *           comes behind it on the connection waits for its answer only when it is the next one.
+ * Memory:   a text block of the connection's worker, while half of them are free. A session has
+ *           one open question at a time: only a second one waits for its answer, and what comes
+ *           behind that on the connection.
  * Time:     a controller that says nothing for NICKNAME_WAIT_MS has said 403.
  */
 #ifndef DATAPLANE_SWITCH_NICKNAME_H
@@ -24,10 +25,9 @@ struct msrp_session;
 
 #define NICKNAME_WAIT_MS    10000u
 #define NICKNAME_OCTETS_MAX 1023u
-#define NICKNAME_PATH_MAX   832u /* a longer From-Path: the one of the SDP is answered to */
+#define NICKNAME_PATH_MAX   6144u /* a longer From-Path: the one of the SDP is answered to */
 
 struct nickname_ask {
-	void *link; /* the pool's */
 	struct post post;
 	struct msrp_session *session;
 	struct leg *leg; /* the home worker's */

@@ -186,7 +186,6 @@ static void assert_at_rest(const struct worker *worker)
 	cr_assert_eq(worker->texts.free_count, worker->texts.count);
 	cr_assert_eq(worker->reports.free_count, worker->reports.count);
 	cr_assert_eq(worker->report_blocks.free_count, worker->report_blocks.count);
-	cr_assert_eq(worker->nicknames.free_count, worker->nicknames.count);
 }
 
 static void send_body(
