@@ -409,6 +409,14 @@ void config_cross_check(const struct config *config, const struct config_places 
 			"session_expires_s or a smaller min_se_s",
 			(unsigned long long)config->sip_session_expires_ms / 1000,
 			(unsigned long long)config->sip_min_se_ms / 1000);
+	if (config->sip_subscription_expires_ms < config->sip_subscription_min_ms)
+		config_error(errors,
+			key_line(places, CONFIG_KEY_sip_subscription_expires,
+				CONFIG_KEY_sip_subscription_min),
+			"sip.subscription_expires_s is %llu, less than sip.subscription_min_s, which is "
+			"%llu: write a larger subscription_expires_s or a smaller subscription_min_s",
+			(unsigned long long)config->sip_subscription_expires_ms / 1000,
+			(unsigned long long)config->sip_subscription_min_ms / 1000);
 	if (legs_mb > config->switch_memory_mb / 2)
 		config_error(errors,
 			key_line(places, CONFIG_KEY_switch_memory_mb, CONFIG_KEY_switch_max_legs),

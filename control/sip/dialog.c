@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/sip/stack.h"
+#include <inttypes.h>
 #include <stdlib.h>
 #include "include/log.h"
+
+#define ACK_WAIT_MS 32000 /* 64 * T1: how long a 2xx is repeated (RFC 3261 13.3.1.4) */
 
 enum dialog_state {
 	DIALOG_THEIRS,    /* their INVITE has no final answer yet */
@@ -11,9 +14,15 @@ enum dialog_state {
 	DIALOG_OVER,
 };
 
+/* What a 200 to an INVITE said, while it may have to be said again in a later life. */
+struct said {
+	char *contact, *extra, *content_type, *body; /* "" for none */
+};
+
 struct dialog {
 	struct ua *ua;
 	nta_leg_t *leg;
+	struct usages *usages;   /* subscriptions in this dialog; NULL: none */
 	nta_incoming_t *invite;  /* theirs, until its ACK */
 	nta_incoming_t *modify;  /* re-INVITE or UPDATE that waits for its answer or ACK */
 	nta_outgoing_t *calling; /* ours, until its final response */
@@ -21,6 +30,7 @@ struct dialog {
 	nta_outgoing_t *bye;
 	const struct dialog_ops *ops;
 	void *arg;
+	char *call_id, *local, *remote; /* the addresses without tags */
 	enum dialog_state state;
 	bool acknowledged; /* the ACK of our 2xx has come, or the 2xx was theirs */
 	bool cancelled;    /* we asked our INVITE to stop */
@@ -31,11 +41,41 @@ struct dialog {
 	char *reason;
 	struct deadline session; /* refresh_due, then the end */
 	uint64_t session_end_ms;
-	bool refresh_due; /* the next firing of session is our turn to refresh */
+	bool refresh_due;         /* the next firing of session is our turn to refresh */
+	struct said *said;        /* theirs, until its ACK */
+	struct deadline ack_wait; /* restored without the ACK being known to have come */
 };
 
 static int in_dialog(void *arg, nta_leg_t *leg, nta_incoming_t *incoming, const sip_t *sip);
 static void bye_send(struct dialog *dialog);
+
+static void said_free(struct dialog *dialog)
+{
+	struct said *said = dialog->said;
+
+	dialog->said = NULL;
+	if (said == NULL)
+		return;
+	free(said->contact);
+	free(said->extra);
+	free(said->content_type);
+	free(said->body);
+	free(said);
+}
+
+/* What dialog_pack would write is another thing now. */
+static void changed(struct dialog *dialog)
+{
+	if (!dialog->freed && dialog->ops != NULL && dialog->ops->changed != NULL)
+		dialog->ops->changed(dialog->arg);
+}
+
+/* A message follows that the other side will rely on. */
+static void commit(struct dialog *dialog)
+{
+	if (dialog->ua->ops->commit != NULL)
+		dialog->ua->ops->commit(dialog->ua->arg);
+}
 
 static struct dialog *dialog_make(struct ua *ua)
 {
@@ -51,17 +91,40 @@ static struct dialog *dialog_make(struct ua *ua)
 static void destroy(struct dialog *dialog)
 {
 	deadline_clear(dialog->ua->deadlines, &dialog->session);
+	deadline_clear(dialog->ua->deadlines, &dialog->ack_wait);
+	said_free(dialog);
 	/* A transaction that is destroyed still repeats its final response until the ACK. */
 	nta_incoming_destroy(dialog->invite);
 	nta_incoming_destroy(dialog->modify);
 	nta_outgoing_destroy(dialog->calling);
 	nta_outgoing_destroy(dialog->refresh);
 	nta_outgoing_destroy(dialog->bye);
-	if (dialog->leg != NULL)
+	if (dialog->usages != NULL)
+		usages_inherit(dialog->usages);
+	else if (dialog->leg != NULL)
 		nta_leg_destroy(dialog->leg);
 	dialog->ua->dialogs--;
 	free(dialog->reason);
+	free(dialog->call_id);
+	free(dialog->local);
+	free(dialog->remote);
 	free(dialog);
+}
+
+/* The stack's leg does not tell them, so they are kept for the record. */
+static int names_keep(
+	struct dialog *dialog, const char *call_id, const char *local, const char *remote)
+{
+	dialog->call_id = strdup(call_id);
+	dialog->local = strdup(local);
+	dialog->remote = strdup(remote);
+	return dialog->call_id && dialog->local && dialog->remote ? 0 : -ENOBUFS;
+}
+
+static const char *name_addr_of(su_home_t *home, const sip_addr_t *address)
+{
+	return su_sprintf(home, "%s%s<%s>", address->a_display ? address->a_display : "",
+		address->a_display ? " " : "", url_as_string(home, address->a_url));
 }
 
 static void enter(struct dialog *dialog)
@@ -145,6 +208,7 @@ void dialog_supervise(struct dialog *dialog, uint32_t seconds, bool we_refresh)
 		    we_refresh ? now_ms + interval_ms / 2 : dialog->session_end_ms,
 		    session_deadline, dialog) < 0)
 		log_warning("dialog", "session not supervised, no memory");
+	changed(dialog);
 }
 
 /* ---- what we say ---- */
@@ -163,6 +227,7 @@ static void reply(struct dialog *dialog, nta_incoming_t *incoming, unsigned stat
 		SIPTAG_CONTACT_STR(message->contact ? contact : NULL), SIPTAG_SERVER_STR(UA_SERVER),
 		SIPTAG_ALLOW_STR(status < 300 ? UA_ALLOW : NULL),
 		SIPTAG_SUPPORTED_STR(status < 300 ? UA_SUPPORTED : NULL),
+		SIPTAG_ALLOW_EVENTS_STR(status < 300 ? UA_ALLOW_EVENTS : NULL),
 		SIPTAG_HEADER_STR(
 			message->extra && message->extra->len ? message->extra->text : NULL),
 		SIPTAG_CONTENT_TYPE_STR(message->content_type), SIPTAG_PAYLOAD_STR(message->body),
@@ -177,11 +242,36 @@ void dialog_ring(struct dialog *dialog, const char *contact)
 		reply(dialog, dialog->invite, 180, sip_180_Ringing, &message);
 }
 
+static char *copy_of(const char *text)
+{
+	return strdup(text ? text : "");
+}
+
+/* Without memory it is not said again, and the peer gives up or asks again. */
+static void said_keep(struct dialog *dialog, const struct dialog_message *message)
+{
+	struct said *said = calloc(1, sizeof(*said));
+
+	dialog->said = said;
+	if (said == NULL)
+		return;
+	said->contact = copy_of(message->contact);
+	said->extra = copy_of(
+		message->extra != NULL && message->extra->len > 0 ? message->extra->text : NULL);
+	said->content_type = copy_of(message->content_type);
+	said->body = copy_of(message->body);
+	if (!said->contact || !said->extra || !said->content_type || !said->body)
+		said_free(dialog);
+}
+
 int dialog_answer(struct dialog *dialog, const struct dialog_message *message)
 {
 	if (dialog->state != DIALOG_THEIRS || dialog->invite == NULL)
 		return -EPROTO;
 	dialog->state = DIALOG_CONFIRMED;
+	said_keep(dialog, message);
+	changed(dialog);
+	commit(dialog);
 	reply(dialog, dialog->invite, 200, sip_200_OK, message);
 	return 0;
 }
@@ -208,6 +298,8 @@ void dialog_modified(struct dialog *dialog, unsigned status, const char *phrase,
 {
 	if (dialog->modify == NULL || nta_incoming_status(dialog->modify) >= 200)
 		return;
+	changed(dialog);
+	commit(dialog);
 	reply(dialog, dialog->modify, status, phrase, message);
 	/* The 200 of a re-INVITE waits for its ACK; anything else is done. */
 	if (status >= 300 || !dialog->modify_is_invite)
@@ -245,6 +337,8 @@ static void bye_send(struct dialog *dialog)
 
 	dialog->bye_wanted = false;
 	dialog->state = DIALOG_ENDING;
+	changed(dialog);
+	commit(dialog);
 	dialog->bye = nta_outgoing_tcreate(dialog->leg, listened ? bye_answered : NULL,
 		listened ? dialog : NULL, NULL, SIP_METHOD_BYE, NULL,
 		SIPTAG_USER_AGENT_STR(UA_SERVER), SIPTAG_REASON_STR(dialog->reason), TAG_END());
@@ -289,6 +383,11 @@ static struct span body_of(const sip_t *sip)
 static void acknowledged(struct dialog *dialog, const sip_t *sip)
 {
 	dialog->acknowledged = true;
+	deadline_clear(dialog->ua->deadlines, &dialog->ack_wait);
+	if (dialog->said != NULL) {
+		said_free(dialog);
+		changed(dialog);
+	}
 	if (dialog->bye_wanted)
 		bye_send(dialog);
 	else if (sip == NULL && dialog->state == DIALOG_CONFIRMED)
@@ -343,13 +442,25 @@ static void stateless_503(struct ua *ua, nta_incoming_t *incoming)
 	nta_incoming_destroy(incoming);
 }
 
+static int names_keep_received(struct dialog *dialog, const sip_t *sip)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	const char *local = name_addr_of(home, sip->sip_to);
+	const char *remote = name_addr_of(home, sip->sip_from);
+	int r = local && remote ? names_keep(dialog, sip->sip_call_id->i_id, local, remote)
+				: -ENOBUFS;
+
+	su_home_deinit(home);
+	return r;
+}
+
 int dialog_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request)
 {
 	struct dialog *dialog;
 
 	if (sip->sip_contact == NULL || sip->sip_contact->m_url->url_type == url_any) {
-		struct ua_transaction t = { incoming };
+		struct ua_transaction t = { .ua = ua, .incoming = incoming };
 
 		ua_respond(&t, 400, "Contact missing", NULL, NULL, NULL);
 		nta_incoming_destroy(incoming);
@@ -364,7 +475,8 @@ int dialog_received(
 		SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM(sip->sip_to),
 		SIPTAG_TO(sip->sip_from), NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
 	if (dialog->leg == NULL || nta_leg_tag(dialog->leg, NULL) == NULL ||
-		nta_leg_server_route(dialog->leg, sip->sip_record_route, sip->sip_contact) < 0) {
+		nta_leg_server_route(dialog->leg, sip->sip_record_route, sip->sip_contact) < 0 ||
+		names_keep_received(dialog, sip) < 0) {
 		destroy(dialog);
 		stateless_503(ua, incoming);
 		return 0;
@@ -380,6 +492,17 @@ int dialog_received(
 }
 
 /* ---- requests within the dialog ---- */
+
+static void method_refused(struct dialog *dialog, nta_incoming_t *incoming)
+{
+	struct dialog_message message = { 0 };
+	struct header_block extra;
+
+	header_init(&extra);
+	header_add(&extra, "Allow", "%s", UA_ALLOW);
+	message.extra = &extra;
+	reply(dialog, incoming, 405, sip_405_Method_not_allowed, &message);
+}
 
 static void modify_received(struct dialog *dialog, nta_incoming_t *incoming, const sip_t *sip)
 {
@@ -416,10 +539,42 @@ static void modify_received(struct dialog *dialog, nta_incoming_t *incoming, con
 	su_home_deinit(home);
 }
 
+/* SUBSCRIBE or REFER. */
+static void usage_received(struct dialog *dialog, nta_incoming_t *incoming, const sip_t *sip)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	struct ua_transaction t = { .ua = dialog->ua, .incoming = incoming, .dialog = dialog };
+	struct request request;
+
+	if (ua_refused(dialog->ua, incoming, sip))
+		return;
+	request_read(&request, dialog->ua, home, incoming, sip);
+	request.in_dialog = true;
+	if (dialog->usages != NULL && usages_refreshed(dialog->usages, &t, &request)) {
+		/* RFC 6665 4.4.1; also while the INVITE's dialog is ending (RFC 5057 4.1) */
+	} else if (dialog->state != DIALOG_CONFIRMED || dialog->freed || dialog->bye_wanted) {
+		reply(dialog, incoming, 481, sip_481_No_transaction, NULL);
+	} else if (!ua_event_refused(&t, &request)) {
+		if (dialog->ops->request != NULL)
+			dialog->ops->request(dialog->arg, &t, &request);
+		else
+			method_refused(dialog, incoming);
+	}
+	if (nta_incoming_status(incoming) < 200)
+		reply(dialog, incoming, 500, sip_500_Internal_server_error, NULL);
+	nta_incoming_destroy(incoming);
+	su_home_deinit(home);
+}
+
 static void bye_received(struct dialog *dialog, nta_incoming_t *incoming)
 {
 	enum dialog_state before = dialog->state;
 
+	if (before == DIALOG_CONFIRMED || before == DIALOG_ENDING) {
+		dialog->state = DIALOG_OVER;
+		changed(dialog);
+		commit(dialog);
+	}
 	/* CF-7.2.1.10-R1 */
 	reply(dialog, incoming, 200, sip_200_OK, NULL);
 	nta_incoming_destroy(incoming);
@@ -433,7 +588,6 @@ static void bye_received(struct dialog *dialog, nta_incoming_t *incoming)
 		break;
 	case DIALOG_CONFIRMED:
 	case DIALOG_ENDING:
-		dialog->state = DIALOG_OVER;
 		dialog->bye_wanted = false;
 		deadline_clear(dialog->ua->deadlines, &dialog->session);
 		say_ended(dialog, DIALOG_BYE_RECEIVED);
@@ -445,8 +599,6 @@ static void bye_received(struct dialog *dialog, nta_incoming_t *incoming)
 static int in_dialog(void *arg, nta_leg_t *leg, nta_incoming_t *incoming, const sip_t *sip)
 {
 	struct dialog *dialog = arg;
-	struct dialog_message message = { 0 };
-	struct header_block extra;
 
 	enter(dialog);
 	switch (sip->sip_request->rq_method) {
@@ -458,11 +610,10 @@ static int in_dialog(void *arg, nta_leg_t *leg, nta_incoming_t *incoming, const 
 		reply(dialog, incoming, 200, sip_200_OK, NULL);
 		nta_incoming_destroy(incoming);
 		break;
+	case sip_method_subscribe:
+	case sip_method_refer: usage_received(dialog, incoming, sip); break;
 	default:
-		header_init(&extra);
-		header_add(&extra, "Allow", "%s", UA_ALLOW);
-		message.extra = &extra;
-		reply(dialog, incoming, 405, sip_405_Method_not_allowed, &message);
+		method_refused(dialog, incoming);
 		nta_incoming_destroy(incoming);
 		break;
 	}
@@ -470,16 +621,38 @@ static int in_dialog(void *arg, nta_leg_t *leg, nta_incoming_t *incoming, const 
 	return 0;
 }
 
+nta_leg_t *dialog_leg(const struct dialog *dialog)
+{
+	return dialog->leg;
+}
+
+struct usages *dialog_usages(const struct dialog *dialog)
+{
+	return dialog->usages;
+}
+
+void dialog_share(struct dialog *dialog, struct usages *usages)
+{
+	dialog->usages = usages;
+}
+
+struct dialog *dialog_of_leg(nta_leg_t *leg)
+{
+	return nta_leg_magic(leg, in_dialog);
+}
+
 /* ---- our INVITE ---- */
 
-static void acknowledge(struct dialog *dialog, nta_outgoing_t *outgoing)
+/* branch: of the INVITE, where the stack does not know that transaction (any more); else NULL. */
+static void acknowledge(struct dialog *dialog, uint32_t number, const char *branch)
 {
 	su_home_t home[1] = { SU_HOME_INIT(home) };
-	sip_cseq_t *cseq = sip_cseq_create(home, nta_outgoing_cseq(outgoing), SIP_METHOD_ACK);
+	sip_cseq_t *cseq = sip_cseq_create(home, number, SIP_METHOD_ACK);
 
 	/* The stack keeps it as long as the 2xx may come again. */
 	nta_outgoing_destroy(nta_outgoing_tcreate(dialog->leg, NULL, NULL, NULL, SIP_METHOD_ACK,
-		NULL, SIPTAG_CSEQ(cseq), SIPTAG_USER_AGENT_STR(UA_SERVER), TAG_END()));
+		NULL, SIPTAG_CSEQ(cseq), TAG_IF(branch, NTATAG_ACK_BRANCH(branch)),
+		SIPTAG_USER_AGENT_STR(UA_SERVER), TAG_END()));
 	su_home_deinit(home);
 }
 
@@ -488,6 +661,7 @@ static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t 
 	struct dialog *dialog = arg;
 	su_home_t home[1] = { SU_HOME_INIT(home) };
 	unsigned status = (unsigned)nta_outgoing_status(outgoing);
+	uint32_t cseq = nta_outgoing_cseq(outgoing);
 	struct response response;
 
 	enter(dialog);
@@ -496,9 +670,8 @@ static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t 
 		nta_leg_rtag(dialog->leg, sip->sip_to->a_tag);
 		nta_leg_client_reroute(dialog->leg, sip->sip_record_route, sip->sip_contact, 1);
 		dialog->state = DIALOG_CONFIRMED;
-		dialog->acknowledged = true;
-		acknowledge(dialog, outgoing);
 		if (dialog->cancelled) { /* it crossed our CANCEL (RFC 3261 9.1) */
+			acknowledge(dialog, nta_outgoing_cseq(outgoing), NULL);
 			bye_send(dialog);
 			dialog->state = DIALOG_OVER;
 			response = (struct response){ .status = 487, .internal = true };
@@ -506,12 +679,21 @@ static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t 
 	} else if (status >= 300) {
 		dialog->state = DIALOG_OVER;
 	}
+	if (!dialog->freed && dialog->ops != NULL && status > 100)
+		dialog->ops->response(dialog->arg, &response);
+	/* What follows from the 2xx is stored before its ACK says that we have it; a BYE that the
+	 * callback wants has waited for the ACK. */
+	if (status >= 200 && status < 300 && !dialog->cancelled) {
+		commit(dialog);
+		acknowledge(dialog, cseq, NULL);
+		dialog->acknowledged = true;
+		if (dialog->bye_wanted)
+			bye_send(dialog);
+	}
 	if (status >= 200) {
 		nta_outgoing_destroy(dialog->calling);
 		dialog->calling = NULL;
 	}
-	if (!dialog->freed && dialog->ops != NULL && status > 100)
-		dialog->ops->response(dialog->arg, &response);
 	leave(dialog);
 	su_home_deinit(home);
 	return 0;
@@ -534,7 +716,8 @@ static int refresh_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *si
 		if (sip->sip_contact != NULL)
 			nta_leg_client_reroute(dialog->leg, NULL, sip->sip_contact, 0);
 		if (nta_outgoing_method(outgoing) == sip_method_invite)
-			acknowledge(dialog, outgoing);
+			acknowledge(dialog, nta_outgoing_cseq(outgoing), NULL);
+		changed(dialog);
 	}
 	nta_outgoing_destroy(dialog->refresh);
 	dialog->refresh = NULL;
@@ -570,6 +753,7 @@ int dialog_invite(struct ua *ua, struct dialog **out, const char *local, const c
 	su_home_t home[1] = { SU_HOME_INIT(home) };
 	const char *request_uri, *route;
 	struct dialog *dialog = NULL;
+	sip_call_id_t *call_id;
 	char to[IDENTITY_MAX + 8], contact[700], proxy[600];
 	int r;
 
@@ -589,16 +773,20 @@ int dialog_invite(struct ua *ua, struct dialog **out, const char *local, const c
 	/* A next hop that routes loosely is told so by a Route of its own (RFC 3261 8.1.2). */
 	snprintf(proxy, sizeof(proxy), "<%s>", route ? route : "");
 	r = -EINVAL;
-	dialog->leg = nta_leg_tcreate(
-		ua->agent, in_dialog, dialog, SIPTAG_FROM_STR(local), SIPTAG_TO_STR(to), TAG_END());
-	if (dialog->leg == NULL || nta_leg_tag(dialog->leg, NULL) == NULL)
+	call_id = sip_call_id_create(home, NULL);
+	dialog->leg = call_id == NULL ? NULL
+				      : nta_leg_tcreate(ua->agent, in_dialog, dialog,
+						SIPTAG_CALL_ID(call_id), SIPTAG_FROM_STR(local),
+						SIPTAG_TO_STR(to), TAG_END());
+	if (dialog->leg == NULL || nta_leg_tag(dialog->leg, NULL) == NULL ||
+		names_keep(dialog, call_id->i_id, local, to) < 0)
 		goto out;
 	dialog->calling = nta_outgoing_tcreate(dialog->leg, invitation_answered, dialog,
 		(const url_string_t *)route, SIP_METHOD_INVITE, (const url_string_t *)request_uri,
 		SIPTAG_CONTACT_STR(contact),
 		SIPTAG_ROUTE_STR(route && strstr(route, ";lr") ? proxy : NULL),
 		SIPTAG_USER_AGENT_STR(UA_SERVER), SIPTAG_ALLOW_STR(UA_ALLOW),
-		SIPTAG_SUPPORTED_STR("timer"),
+		SIPTAG_SUPPORTED_STR("timer"), SIPTAG_ALLOW_EVENTS_STR(UA_ALLOW_EVENTS),
 		SIPTAG_HEADER_STR(
 			message->extra && message->extra->len ? message->extra->text : NULL),
 		SIPTAG_CONTENT_TYPE_STR(message->content_type), SIPTAG_PAYLOAD_STR(message->body),
@@ -613,4 +801,325 @@ out:
 		destroy(dialog);
 	su_home_deinit(home);
 	return r;
+}
+
+/* ---- survival ---- */
+
+bool dialog_acknowledges(struct ua *ua, const sip_t *sip)
+{
+	nta_leg_t *leg = nta_leg_by_dialog(ua->agent, NULL, sip->sip_call_id, sip->sip_to->a_tag,
+		NULL, sip->sip_from->a_tag, NULL);
+	struct dialog *dialog = leg != NULL ? nta_leg_magic(leg, in_dialog) : NULL;
+
+	if (dialog == NULL || sip->sip_to->a_tag == NULL || sip->sip_via == NULL ||
+		(dialog->state != DIALOG_CONFIRMED && dialog->state != DIALOG_ENDING))
+		return false;
+	acknowledge(dialog, sip->sip_cseq->cs_seq, sip->sip_via->v_branch);
+	return true;
+}
+
+/* As much of their INVITE as its response needs. */
+static void pack_invite(su_home_t *home, struct pack *pack, nta_incoming_t *incoming)
+{
+	msg_t *msg = nta_incoming_getrequest(incoming);
+	const sip_t *sip = msg != NULL ? sip_object(msg) : NULL;
+	char *text;
+
+	if (sip == NULL || sip->sip_request == NULL) {
+		msg_destroy(msg);
+		return;
+	}
+	text = su_sprintf(
+		home, "INVITE %s SIP/2.0\r\n", url_as_string(home, sip->sip_request->rq_url));
+	for (const sip_via_t *via = sip->sip_via; via != NULL; via = via->v_next)
+		text = su_sprintf(home, "%sVia: %s\r\n", text,
+			sip_header_as_string(home, (const sip_header_t *)via));
+	for (const sip_record_route_t *r = sip->sip_record_route; r != NULL; r = r->r_next)
+		text = su_sprintf(home, "%sRecord-Route: %s\r\n", text,
+			sip_header_as_string(home, (const sip_header_t *)r));
+	text = su_sprintf(home,
+		"%sFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %" PRIu32
+		" INVITE\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n",
+		text, sip_header_as_string(home, (const sip_header_t *)sip->sip_from),
+		sip_header_as_string(home, (const sip_header_t *)sip->sip_to),
+		sip->sip_call_id->i_id, sip->sip_cseq->cs_seq);
+	msg_destroy(msg);
+	if (text != NULL)
+		pack_text(pack, "invite", span_of(text));
+}
+
+bool dialog_is_over(const struct dialog *dialog)
+{
+	return dialog->state == DIALOG_OVER;
+}
+
+/* Of our INVITE, what a CANCEL of it needs. */
+static void pack_calling(su_home_t *home, struct pack *pack, nta_outgoing_t *outgoing)
+{
+	msg_t *msg = nta_outgoing_getrequest(outgoing);
+	const sip_t *sip = msg != NULL ? sip_object(msg) : NULL;
+
+	if (sip != NULL && sip->sip_request != NULL) {
+		pack_text(pack, "request-uri",
+			span_of(url_as_string(home, sip->sip_request->rq_url)));
+		if (nta_outgoing_branch(outgoing) != NULL)
+			pack_text(pack, "branch", span_of(nta_outgoing_branch(outgoing)));
+	}
+	msg_destroy(msg);
+}
+
+static void pack_optional(struct pack *pack, const char *name, const char *text)
+{
+	if (text != NULL && text[0] != '\0')
+		pack_text(pack, name, span_of(text));
+}
+
+void dialog_pack(const struct dialog *dialog, struct pack *pack)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	const sip_route_t *route = NULL;
+	const sip_contact_t *target = NULL;
+	char *routes = NULL;
+
+	pack_number(pack, "dialog", dialog->state);
+	pack_text(pack, "call-id", span_of(dialog->call_id));
+	pack_text(pack, "local", span_of(dialog->local));
+	pack_text(pack, "remote", span_of(dialog->remote));
+	pack_optional(pack, "local-tag", nta_leg_get_tag(dialog->leg));
+	pack_optional(pack, "remote-tag", nta_leg_get_rtag(dialog->leg));
+	pack_number(pack, "local-cseq", nta_leg_get_seq(dialog->leg));
+	pack_number(pack, "remote-cseq", nta_leg_get_rseq(dialog->leg));
+	nta_leg_get_route(dialog->leg, &route, &target);
+	if (target != NULL)
+		pack_text(pack, "target", span_of(url_as_string(home, target->m_url)));
+	for (; route != NULL; route = route->r_next)
+		routes = su_sprintf(home, "%s%s%s", routes ? routes : "", routes ? ", " : "",
+			sip_header_as_string(home, (const sip_header_t *)route));
+	pack_optional(pack, "route", routes);
+	if (deadline_is_set(&dialog->session)) {
+		pack_number(pack, "session-next", dialog->session.at_ms);
+		pack_number(pack, "session-end", dialog->session_end_ms);
+		pack_flag(pack, "session-ours", dialog->refresh_due);
+	}
+	if (dialog->state == DIALOG_OURS && dialog->calling != NULL)
+		pack_calling(home, pack, dialog->calling);
+	if (dialog->invite != NULL)
+		pack_invite(home, pack, dialog->invite);
+	if (dialog->said != NULL) {
+		pack_optional(pack, "said-contact", dialog->said->contact);
+		pack_optional(pack, "said-extra", dialog->said->extra);
+		pack_optional(pack, "said-type", dialog->said->content_type);
+		pack_optional(pack, "said-body", dialog->said->body);
+	}
+	pack_optional(pack, "bye-reason", dialog->reason);
+	su_home_deinit(home);
+}
+
+/* A text of the record as a string of home; NULL: absent. */
+static char *text_of(su_home_t *home, const struct unpacked *fields, const char *name)
+{
+	struct span text = unpack_text(fields, name);
+
+	return text.len > 0 ? su_strndup(home, text.at, (isize_t)text.len) : NULL;
+}
+
+static char *tagged(su_home_t *home, const char *address, const char *tag)
+{
+	return tag ? su_sprintf(home, "%s;tag=%s", address, tag) : su_strdup(home, address);
+}
+
+static int leg_restore(
+	struct dialog *dialog, su_home_t *home, const struct unpacked *fields, uint32_t lives)
+{
+	struct ua *ua = dialog->ua;
+	char *call_id = text_of(home, fields, "call-id"), *local = text_of(home, fields, "local");
+	char *remote = text_of(home, fields, "remote");
+	char *local_tag = text_of(home, fields, "local-tag");
+	char *remote_tag = text_of(home, fields, "remote-tag");
+	char *route = text_of(home, fields, "route"), *target = text_of(home, fields, "target");
+	uint64_t seq = unpack_number(fields, "local-cseq");
+	sip_contact_t *contact = NULL;
+	sip_route_t *routes = NULL;
+	sip_cseq_t *cseq;
+
+	if (!call_id || !local || !remote || !local_tag)
+		return -EBADMSG;
+	if (target != NULL && (contact = sip_contact_format(home, "<%s>", target)) == NULL)
+		return -EBADMSG;
+	if (route != NULL && (routes = sip_route_make(home, route)) == NULL)
+		return -EBADMSG;
+	/* Requests of that life may have gone out after the record was written (design 4); a number
+	 * of 0 says that none had. RFC 3261 8.1.1.5: less than 2^31. */
+	if (seq > 0)
+		seq = (seq + ((uint64_t)lives << 16)) & 0x7fffffff;
+	cseq = sip_cseq_create(home, (uint32_t)seq, SIP_METHOD_INVITE);
+	if (names_keep(dialog, call_id, local, remote) < 0)
+		return -ENOBUFS;
+	dialog->leg = nta_leg_tcreate(ua->agent, in_dialog, dialog, SIPTAG_CALL_ID_STR(call_id),
+		SIPTAG_FROM_STR(tagged(home, local, local_tag)),
+		SIPTAG_TO_STR(tagged(home, remote, remote_tag)), SIPTAG_ROUTE(routes),
+		SIPTAG_CSEQ(cseq), NTATAG_REMOTE_CSEQ(unpack_number(fields, "remote-cseq")),
+		TAG_END());
+	if (dialog->leg == NULL)
+		return -EBADMSG;
+	/* This, and not the making, sees whether the route is loose; the route itself is set. */
+	if (contact != NULL && nta_leg_server_route(dialog->leg, NULL, contact) < 0)
+		return -EBADMSG;
+	return 0;
+}
+
+/* Their INVITE, as a transaction that can be answered. */
+static nta_incoming_t *invite_restore(struct dialog *dialog, struct span text)
+{
+	struct ua *ua = dialog->ua;
+	msg_t *msg;
+	nta_incoming_t *incoming;
+
+	if (text.len == 0)
+		return NULL;
+	msg = msg_make(sip_default_mclass(), 0, text.at, (ssize_t)text.len);
+	if (msg == NULL || sip_object(msg)->sip_request == NULL || sip_object(msg)->sip_error ||
+		sip_sanity_check(sip_object(msg)) < 0) {
+		msg_destroy(msg);
+		return NULL;
+	}
+	incoming = nta_incoming_create(ua->agent, dialog->leg, msg, NULL, TAG_END());
+	if (incoming != NULL)
+		nta_incoming_bind(incoming, invite_followed, dialog);
+	return incoming;
+}
+
+/* Whether the ACK of our 2xx came while nobody was here is not known: it may be late, and a BYE
+ * waits for it as long as it would have. */
+static void ack_missed(void *arg)
+{
+	struct dialog *dialog = arg;
+
+	enter(dialog);
+	if (!dialog->acknowledged) {
+		dialog->acknowledged = true;
+		if (dialog->bye_wanted)
+			bye_send(dialog);
+	}
+	leave(dialog);
+}
+
+static void answer_again(struct dialog *dialog, su_home_t *home, const struct unpacked *fields)
+{
+	struct header_block extra;
+	struct dialog_message message = {
+		.contact = text_of(home, fields, "said-contact"),
+		.extra = &extra,
+		.content_type = text_of(home, fields, "said-type"),
+		.body = text_of(home, fields, "said-body"),
+	};
+	struct span text = unpack_text(fields, "said-extra");
+
+	header_init(&extra);
+	if (text.len < sizeof(extra.text)) {
+		memcpy(extra.text, text.at, text.len);
+		extra.text[text.len] = '\0';
+		extra.len = text.len;
+	}
+	said_keep(dialog, &message);
+	reply(dialog, dialog->invite, 200, sip_200_OK, &message);
+}
+
+static int confirmed_restore(struct dialog *dialog, su_home_t *home, const struct unpacked *fields)
+{
+	struct deadlines *deadlines = dialog->ua->deadlines;
+	uint64_t now_ms = ua_now_ms(), next_ms = unpack_number(fields, "session-next");
+
+	dialog->state = DIALOG_CONFIRMED;
+	if (next_ms > 0) {
+		dialog->session_end_ms = unpack_number(fields, "session-end");
+		dialog->refresh_due = unpack_flag(fields, "session-ours");
+		/* What was due meanwhile is due now. */
+		if (deadline_set(deadlines, &dialog->session, next_ms > now_ms ? next_ms : now_ms,
+			    session_deadline, dialog) < 0)
+			return -ENOBUFS;
+	}
+	dialog->invite = invite_restore(dialog, unpack_text(fields, "invite"));
+	dialog->acknowledged = dialog->invite == NULL;
+	if (dialog->invite == NULL)
+		return 0;
+	answer_again(dialog, home, fields);
+	return deadline_set(deadlines, &dialog->ack_wait, now_ms + ACK_WAIT_MS, ack_missed, dialog);
+}
+
+int dialog_restore(struct ua *ua, struct dialog **out, const struct unpacked *fields,
+	uint32_t lives, const struct dialog_ops *ops, void *arg)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	struct dialog *dialog;
+	int r;
+
+	*out = NULL;
+	if (unpack_number(fields, "dialog") != DIALOG_CONFIRMED)
+		return -EPROTO;
+	dialog = dialog_make(ua);
+	if (dialog == NULL)
+		return -ENOBUFS;
+	r = leg_restore(dialog, home, fields, lives);
+	if (r == 0)
+		r = confirmed_restore(dialog, home, fields);
+	if (r == 0) {
+		dialog_bind(dialog, ops, arg);
+		*out = dialog;
+	} else {
+		dialog->state = DIALOG_OVER;
+		destroy(dialog);
+	}
+	su_home_deinit(home);
+	return r;
+}
+
+/* RFC 3261 9.1: our INVITE's transaction went with the life that made it, but its CANCEL is made of
+ * what the INVITE was. A 2xx that comes nevertheless is ended as a stray one. */
+static void cancel_abandoned(struct dialog *dialog, su_home_t *home, const struct unpacked *fields)
+{
+	char *request_uri = text_of(home, fields, "request-uri");
+	char *branch = text_of(home, fields, "branch");
+	const char *next_hop = dialog->ua->config->sip_next_hop;
+	char proxy[600];
+
+	if (request_uri == NULL || branch == NULL)
+		return;
+	snprintf(proxy, sizeof(proxy), "<%s>", next_hop);
+	nta_outgoing_destroy(nta_outgoing_tcreate(dialog->leg, NULL, NULL,
+		next_hop[0] != '\0' ? (const url_string_t *)next_hop : NULL, SIP_METHOD_CANCEL,
+		(const url_string_t *)request_uri, NTATAG_BRANCH_KEY(branch),
+		SIPTAG_ROUTE_STR(strstr(next_hop, ";lr") ? proxy : NULL),
+		SIPTAG_USER_AGENT_STR(UA_SERVER), TAG_END()));
+}
+
+void dialog_abandon(
+	struct ua *ua, const struct unpacked *fields, uint32_t lives, const char *reason)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	struct dialog *dialog = dialog_make(ua);
+	enum dialog_state state = unpack_number(fields, "dialog");
+	char *stored_reason = text_of(home, fields, "bye-reason");
+
+	/* CANCEL has the CSeq of its INVITE. */
+	if (dialog != NULL &&
+		leg_restore(dialog, home, fields, state == DIALOG_OURS ? 0 : lives) == 0) {
+		if (state == DIALOG_CONFIRMED || state == DIALOG_ENDING) {
+			dialog->state = DIALOG_CONFIRMED;
+			dialog->acknowledged = true;
+			dialog_bye(dialog, stored_reason ? stored_reason : reason);
+		} else if (state == DIALOG_OURS) {
+			cancel_abandoned(dialog, home, fields);
+		} else if (state == DIALOG_THEIRS) {
+			dialog->invite = invite_restore(dialog, unpack_text(fields, "invite"));
+			dialog->state = DIALOG_THEIRS;
+			dialog_refuse(dialog, 503, sip_503_Service_unavailable, NULL);
+		}
+	}
+	if (dialog != NULL) {
+		if (dialog->state != DIALOG_ENDING)
+			dialog->state = DIALOG_OVER;
+		dialog_free(dialog);
+	}
+	su_home_deinit(home);
 }

@@ -44,6 +44,9 @@ struct dialog_ops {
 	 * subscription_accept. NULL: 405. */
 	void (*request)(void *arg, struct ua_transaction *t, const struct request *request);
 	void (*ended)(void *arg, enum dialog_end end);
+	/* dialog_pack would now write something else. Where the message that follows relies on it,
+	 * ua_ops.commit comes before that leaves. NULL is allowed. */
+	void (*changed)(void *arg);
 };
 
 void dialog_bind(struct dialog *dialog, const struct dialog_ops *ops, void *arg);
@@ -91,11 +94,19 @@ must_check int dialog_refresh(
 	struct dialog *dialog, bool update, const struct dialog_message *message);
 bool dialog_is_confirmed(const struct dialog *dialog);
 
-/* For survival (store.h): what makes a confirmed dialog again in a later life: Call-ID, tags, route
- * set, remote target, CSeq of both sides, session timer as a point in time. lives: how many lives
- * ago it was stored; CSeq goes on from there + lives * 2^16. A retransmission of the INVITE that
- * made it gets `answer` again as 200, and a 2xx of an invited one that comes again its ACK. */
+/* For survival (store.h): what makes the dialog again in a later life: Call-ID, addresses, tags,
+ * route set, remote target, CSeq of both sides, session timer; and as long as it is not confirmed,
+ * or our 2xx not acknowledged, what that needs. Nothing needs to be kept of one that is over. */
 void dialog_pack(const struct dialog *dialog, struct pack *pack);
+bool dialog_is_over(const struct dialog *dialog);
+/* Makes one that was confirmed. lives: how many lives ago it was stored; our CSeq goes on from there
+ * + lives * 2^16. A 2xx of ours that was not acknowledged is said again, a 2xx of theirs that comes
+ * again is acknowledged; a session timer that ran out meanwhile has run out now. -EPROTO: it was not
+ * confirmed, or is to end: dialog_abandon; -EBADMSG: no such record; -ENOBUFS. */
 must_check int dialog_restore(struct ua *ua, struct dialog **out, const struct unpacked *fields,
 	uint32_t lives, const struct dialog_ops *ops, void *arg);
+/* Ends what the record is about: BYE with its own reason, else this one; CANCEL where it was our
+ * INVITE; 503 where it was theirs. */
+void dialog_abandon(
+	struct ua *ua, const struct unpacked *fields, uint32_t lives, const char *reason);
 #endif

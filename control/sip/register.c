@@ -23,6 +23,87 @@ static void answer(nta_incoming_t *incoming, unsigned status, const char *phrase
 	nta_incoming_destroy(incoming);
 }
 
+static void key_of(const char *aor, struct span *out)
+{
+	*out = span_of(aor);
+	if (out->len > STORE_KEY_MAX)
+		out->len = 0; /* refused by the store: it does not survive */
+}
+
+/* Every change of a user's contacts goes to the store before it is answered. */
+static void keep(struct ua *ua, const char *aor, uint64_t now_ms)
+{
+	struct pack *pack;
+	struct span key;
+
+	if (ua->store == NULL || pack_new(&pack) < 0)
+		return;
+	key_of(aor, &key);
+	if (registrar_pack(ua->registrar, aor, now_ms, pack) &&
+		store_put(ua->store, STORE_REGISTRATION, key, pack_record(pack)) < 0)
+		log_debug("register", "contacts will not survive");
+	pack_free(pack);
+	store_commit(ua->store);
+}
+
+static void forget(void *arg, const char *aor)
+{
+	struct ua *ua = arg;
+	struct span key;
+
+	key_of(aor, &key);
+	store_delete(ua->store, STORE_REGISTRATION, key);
+}
+
+struct stale {
+	struct stale *next;
+	char aor[];
+};
+
+struct restoring {
+	struct ua *ua;
+	struct stale *stale; /* to be deleted, which cannot be done on the way */
+	unsigned users;
+};
+
+static void restore(void *arg, struct span key, struct span record)
+{
+	struct restoring *r = arg;
+	struct stale *one = calloc(1, sizeof(*one) + key.len + 1);
+	struct unpacked *fields = NULL;
+
+	if (one == NULL)
+		return;
+	memcpy(one->aor, key.at, key.len);
+	if (unpack(&fields, record) == 0 &&
+		registrar_restore(r->ua->registrar, one->aor, fields, ua_now_ms()) == 0) {
+		r->users++;
+		free(one);
+	} else {
+		one->next = r->stale;
+		r->stale = one;
+	}
+	unpack_free(fields);
+}
+
+void register_restore(struct ua *ua)
+{
+	struct restoring r = { .ua = ua };
+	struct stale *one;
+
+	if (ua->store == NULL || ua->registrar == NULL)
+		return;
+	store_each(ua->store, STORE_REGISTRATION, restore, &r);
+	registrar_watch(ua->registrar, forget, ua);
+	while ((one = r.stale) != NULL) {
+		r.stale = one->next;
+		forget(ua, one->aor);
+		free(one);
+	}
+	if (r.users > 0)
+		log_info("register", "contacts of an earlier life users=%u", r.users);
+}
+
 void register_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request)
 {
@@ -82,6 +163,7 @@ void register_received(
 			answer(incoming, 400, sip_400_Bad_request, NULL);
 		goto out;
 	}
+	keep(ua, aor, now_ms);
 	count = registrar_find(ua->registrar, aor, now_ms, &contacts);
 	for (unsigned i = 0; i < count; i++)
 		header_add(&extra, "Contact", "<%s>;expires=%u", contacts[i].uri,

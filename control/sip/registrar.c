@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/sip/registrar.h"
+#include <stdio.h>
 #include <stdlib.h>
 
 #define BUCKETS 4096u
@@ -13,6 +14,8 @@ struct user {
 
 struct registrar {
 	unsigned users;
+	void (*dropped)(void *arg, const char *aor);
+	void *arg;
 	struct user *buckets[BUCKETS];
 };
 
@@ -50,6 +53,8 @@ static void user_drop(struct registrar *registrar, struct user **at)
 	while (user->count > 0)
 		contact_drop(user, user->count - 1);
 	*at = user->next;
+	if (registrar->dropped != NULL)
+		registrar->dropped(registrar->arg, user->aor);
 	free(user->aor);
 	free(user);
 	registrar->users--;
@@ -88,6 +93,7 @@ void registrar_free(struct registrar *registrar)
 {
 	if (registrar == NULL)
 		return;
+	registrar->dropped = NULL;
 	for (unsigned i = 0; i < BUCKETS; i++)
 		while (registrar->buckets[i] != NULL)
 			user_drop(registrar, &registrar->buckets[i]);
@@ -188,4 +194,63 @@ unsigned registrar_find(struct registrar *registrar, const char *aor, uint64_t n
 unsigned registrar_users(const struct registrar *registrar)
 {
 	return registrar->users;
+}
+
+void registrar_watch(
+	struct registrar *registrar, void (*dropped)(void *arg, const char *aor), void *arg)
+{
+	registrar->dropped = dropped;
+	registrar->arg = arg;
+}
+
+static const char *field_name(char out[24], const char *what, unsigned i)
+{
+	snprintf(out, 24, "%s%u", what, i);
+	return out;
+}
+
+bool registrar_pack(
+	struct registrar *registrar, const char *aor, uint64_t now_ms, struct pack *pack)
+{
+	const struct registrar_contact *contacts;
+	unsigned count = registrar_find(registrar, aor, now_ms, &contacts);
+	char name[24];
+
+	pack_number(pack, "contacts", count);
+	for (unsigned i = 0; i < count; i++) {
+		pack_text(pack, field_name(name, "uri", i), span_of(contacts[i].uri));
+		pack_number(pack, field_name(name, "expires", i), contacts[i].expires_ms);
+		pack_text(pack, field_name(name, "call-id", i), span_of(contacts[i].call_id));
+		pack_number(pack, field_name(name, "cseq", i), contacts[i].cseq);
+	}
+	return count > 0;
+}
+
+int registrar_restore(struct registrar *registrar, const char *aor, const struct unpacked *fields,
+	uint64_t now_ms)
+{
+	uint64_t count = unpack_number(fields, "contacts");
+	int result = -ENOENT;
+	char name[24];
+
+	/* The last of them is the oldest. */
+	for (unsigned i = count < REGISTRAR_CONTACTS_MAX ? (unsigned)count : REGISTRAR_CONTACTS_MAX;
+		i-- > 0;) {
+		uint64_t expires_ms = unpack_number(fields, field_name(name, "expires", i));
+		struct span uri = unpack_text(fields, field_name(name, "uri", i));
+		struct span call_id = unpack_text(fields, field_name(name, "call-id", i));
+		uint64_t cseq = unpack_number(fields, field_name(name, "cseq", i));
+		int r;
+
+		if (expires_ms < now_ms + 1000 ||
+			expires_ms - now_ms > REGISTRAR_EXPIRES_MAX * 1000ull)
+			continue;
+		r = registrar_set(registrar, aor, uri, call_id, (uint32_t)cseq,
+			(uint32_t)((expires_ms - now_ms) / 1000), now_ms);
+		if (r == -ENOBUFS)
+			return r;
+		if (r == 0)
+			result = 0;
+	}
+	return result;
 }

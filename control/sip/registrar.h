@@ -12,6 +12,7 @@
 #define CONTROL_SIP_REGISTRAR_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "control/store/pack.h"
 #include "include/result.h"
 #include "include/span.h"
 
@@ -45,4 +46,14 @@ void registrar_clear(struct registrar *registrar, const char *aor);
 unsigned registrar_find(struct registrar *registrar, const char *aor, uint64_t now_ms,
 	const struct registrar_contact **out);
 unsigned registrar_users(const struct registrar *registrar);
+
+/* For survival (store.h): a record per user, keyed by aor. False: it has no contact in force. */
+bool registrar_pack(
+	struct registrar *registrar, const char *aor, uint64_t now_ms, struct pack *pack);
+/* -ENOENT: nothing in it is in force any more; -ENOBUFS. */
+must_check int registrar_restore(struct registrar *registrar, const char *aor,
+	const struct unpacked *fields, uint64_t now_ms);
+/* dropped: a user without a contact in force was forgotten. */
+void registrar_watch(
+	struct registrar *registrar, void (*dropped)(void *arg, const char *aor), void *arg);
 #endif

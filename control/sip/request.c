@@ -77,6 +77,60 @@ static struct span list_text(su_home_t *home, const msg_list_t *list)
 	return text_of(text);
 }
 
+static struct span accept_text(su_home_t *home, const sip_accept_t *accept)
+{
+	char *text = NULL;
+
+	for (; accept != NULL; accept = accept->ac_next)
+		if (accept->ac_type != NULL && accept->ac_type[0] != '\0')
+			text = text ? su_strcat_all(home, text, ",", accept->ac_type, NULL)
+				    : su_strdup(home, accept->ac_type);
+	return text_of(text);
+}
+
+/* A header that may stand once stood again: the parser keeps the first one and puts the others with
+ * the erroneous ones. */
+static bool repeated(const sip_t *sip, msg_hclass_t *of, const char *name)
+{
+	for (const sip_error_t *e = sip->sip_error; e != NULL; e = e->er_next)
+		if (e->er_common->h_class == of ||
+			(e->er_name != NULL && strcasecmp(e->er_name, name) == 0))
+			return true;
+	return false;
+}
+
+static void subscribe_read(struct request *out, su_home_t *home, const sip_t *sip)
+{
+	out->event = out->event_id = text_of(NULL);
+	if (sip->sip_event != NULL) {
+		out->event = text_of(sip->sip_event->o_type);
+		out->event_id = text_of(sip->sip_event->o_id);
+	}
+	if (sip->sip_expires != NULL && sip->sip_expires->ex_date == 0) {
+		out->has_expires = true;
+		out->expires = sip->sip_expires->ex_delta > UINT32_MAX
+				       ? UINT32_MAX
+				       : (uint32_t)sip->sip_expires->ex_delta;
+	}
+	out->accept = accept_text(home, sip->sip_accept);
+}
+
+static void refer_read(struct request *out, su_home_t *home, const sip_t *sip)
+{
+	const sip_refer_sub_t *sub = sip_refer_sub(sip);
+
+	out->refer_to = out->referred_by = text_of(NULL);
+	if (sip->sip_refer_to != NULL)
+		out->refer_to = uri_of(home, sip->sip_refer_to->r_url);
+	out->refer_to_repeated = repeated(sip, sip_refer_to_class, "Refer-To");
+	if (sub != NULL && sub->rs_value != NULL)
+		out->refer_sub =
+			strcasecmp(sub->rs_value, "false") == 0 ? REFER_SUB_FALSE : REFER_SUB_TRUE;
+	out->multiple_refer = list_has(sip->sip_require, "multiple-refer");
+	if (sip->sip_referred_by != NULL)
+		out->referred_by = uri_of(home, sip->sip_referred_by->b_url);
+}
+
 static enum request_refresher refresher_of(const sip_session_expires_t *x)
 {
 	if (x == NULL || x->x_refresher == NULL)
@@ -190,6 +244,8 @@ void request_read(struct request *out, struct ua *ua, su_home_t *home, nta_incom
 	out->refresher = refresher_of(sip->sip_session_expires);
 	if (sip->sip_min_se != NULL)
 		out->min_se = (uint32_t)(sip->sip_min_se->min_delta & 0x7fffffff);
+	subscribe_read(out, home, sip);
+	refer_read(out, home, sip);
 	body_read(&out->content_type, &out->body, home, sip);
 }
 

@@ -9,6 +9,7 @@
 #define NTA_LEG_MAGIC_T      void
 #define NTA_OUTGOING_MAGIC_T void
 #define NTA_INCOMING_MAGIC_T void
+#include <sys/queue.h>
 #include <sofia-sip/su.h>
 #include <sofia-sip/su_alloc.h>
 #include <sofia-sip/su_log.h>
@@ -22,10 +23,12 @@
 #include <sofia-sip/sip_header.h>
 #include <sofia-sip/sip_status.h>
 #include <sofia-sip/sip_tag.h>
+#include <sofia-sip/sip_util.h>
 #include <sofia-sip/tport_tag.h>
 #include <sofia-sip/url.h>
 #include "control/sip/dialog.h"
 #include "control/sip/registrar.h"
+#include "control/sip/subscription.h"
 #include "control/sip/ua.h"
 
 struct ua {
@@ -38,16 +41,31 @@ struct ua {
 	struct deadlines *deadlines;
 	struct prefix_list *trusted;
 	struct registrar *registrar; /* NULL: sip.registrar is off */
+	struct store *store;         /* NULL: nothing survives */
 	const struct ua_ops *ops;
 	void *arg;
 	unsigned dialogs, dialogs_max;
+	unsigned subscriptions, subscriptions_max;
 	struct {
 		int fd, index;
 	} watched[UA_WATCH_MAX];
 };
 
+/* A leg of the stack that subscriptions use, alone or beside the dialog of an INVITE, which they may
+ * outlive (RFC 5057). It goes with the last of them. */
+struct usages {
+	struct ua *ua;
+	nta_leg_t *leg;
+	struct dialog *dialog;          /* NULL: none, or it has gone: the leg is ours */
+	char *call_id, *local, *remote; /* to make the leg again in a later life; URIs */
+	LIST_HEAD(, subscription) subscriptions;
+};
+
 struct ua_transaction {
+	struct ua *ua;
 	nta_incoming_t *incoming;
+	struct dialog *dialog; /* the INVITE's dialog that it came in; NULL: none */
+	struct usages *usages; /* else the leg of subscriptions that it came in; NULL: none */
 };
 
 /* Fills *out from a request as far as it goes; strings that had to be made live in home. */
@@ -64,11 +82,31 @@ must_check int ua_route(struct ua *ua, su_home_t *home, const char *remote,
  * error. */
 int dialog_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
+/* A 2xx to an INVITE that no transaction knows: is it of a dialog of ours? Then it is acknowledged. */
+bool dialog_acknowledges(struct ua *ua, const sip_t *sip);
 /* REGISTER. Answers. */
 void register_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
 
+/* Contacts of an earlier life, from the store; from now on they are kept there. */
+void register_restore(struct ua *ua);
+
 /* Checks that hold in and out of dialogs: Require, size of the body. Answers and returns true when
  * it refused. */
 bool ua_refused(struct ua *ua, nta_incoming_t *incoming, const sip_t *sip);
+/* Of a SUBSCRIBE that makes a subscription: 489 for a package that is not ours, 403 for one that
+ * only REFER makes. Answers and returns true when it refused; the transaction is still there. */
+bool ua_event_refused(struct ua_transaction *t, const struct request *request);
+
+/* dialog.c: the leg of a dialog and what else uses it. */
+nta_leg_t *dialog_leg(const struct dialog *dialog);
+struct usages *dialog_usages(const struct dialog *dialog);       /* NULL: nothing else does */
+void dialog_share(struct dialog *dialog, struct usages *usages); /* NULL: no longer */
+struct dialog *dialog_of_leg(nta_leg_t *leg);                    /* NULL: none */
+
+/* subscription.c. The dialog goes, and leaves its leg to the subscriptions. */
+void usages_inherit(struct usages *usages);
+/* A SUBSCRIBE to one of these is answered; false: it is about none of them. */
+bool usages_refreshed(
+	struct usages *usages, struct ua_transaction *t, const struct request *request);
 #endif

@@ -8,7 +8,9 @@
  *           subscription_terminate; ops.ended does not free it. A subscription in an INVITE's
  *           dialog outlives that dialog (its leg of the stack is shared and counted).
  * Order:    one NOTIFY at a time: RFC 6665 4.2.2 wants them to arrive in order, so a second one
- *           is refused (-EALREADY) until ops.notified.
+ *           is refused (-EALREADY) until ops.notified. One that is answered with a failure and
+ *           Retry-After of at most two minutes goes once more, and is in flight meanwhile.
+ * Limits:   sip.max_subscriptions, those whose last NOTIFY waits for the one before included.
  */
 #ifndef CONTROL_SIP_SUBSCRIPTION_H
 #define CONTROL_SIP_SUBSCRIPTION_H
@@ -22,7 +24,9 @@ struct subscription;
 enum subscription_end {
 	SUBSCRIPTION_EXPIRED,      /* its time ran out: say the last NOTIFY with reason timeout */
 	SUBSCRIPTION_UNSUBSCRIBED, /* SUBSCRIBE with Expires 0, answered 200: say the last NOTIFY */
-	SUBSCRIPTION_FAILED, /* a NOTIFY got 481, 408 or another final failure: just free it */
+	/* A NOTIFY got 481, 408 or another final failure, or the only one of a fetch has been
+	 * answered: just free it. */
+	SUBSCRIPTION_FAILED,
 };
 
 struct subscription_ops {
@@ -38,14 +42,17 @@ struct subscription_terms {
 	unsigned status;       /* of our answer to t: 200 to SUBSCRIBE, 202 to REFER */
 	const char *event;     /* value of Event in NOTIFYs without id: "conference", "refer" */
 	const char *contact;   /* URI of our Contact */
-	uint32_t expires;      /* seconds granted; 0: it ends with its first NOTIFY */
+	uint32_t expires;      /* seconds granted at most; a SUBSCRIBE may ask for less */
 	bool contact_is_focus; /* Contact carries isfocus and +g.oma.sip-im */
 	const struct header_block *extra; /* of the answer; may be NULL */
 };
 
 /* Answers t and makes the subscription; the first NOTIFY is the caller's to send, at once.
- * request: what t brought (its Event id and CSeq name a REFER's subscription, RFC 3515 2.4.6).
- * -EPROTO: without a usable Contact (t has been answered 400); -ENOBUFS (503 has been sent). */
+ * request: what t brought (its Event id, and within a dialog the CSeq of a REFER, become the id of
+ * the NOTIFYs, RFC 3515 2.4.6). Expires 0 is a fetch (RFC 6665 4.4.3): its first NOTIFY says
+ * terminated;reason=timeout and is its last. Supported is the caller's to add. -EPROTO: without a
+ * usable Contact, or for less than sip.subscription_min_s (t has been answered 400 or 423);
+ * -ENOBUFS (503 has been sent). */
 must_check int subscription_accept(struct ua_transaction *t, struct subscription **out,
 	const struct request *request, const struct subscription_terms *terms,
 	const struct subscription_ops *ops, void *arg);
@@ -58,7 +65,8 @@ must_check int subscription_notify(
  * flight, which it follows. NULL is allowed. */
 void subscription_terminate(struct subscription *subscription, const char *reason,
 	const char *content_type, struct span body);
-void subscription_free(struct subscription *subscription); /* without a word */
+/* Without a word, for one that failed. NULL is allowed. */
+void subscription_free(struct subscription *subscription);
 
 bool subscription_may_notify(const struct subscription *subscription); /* none in flight */
 unsigned subscriptions(const struct ua *ua);

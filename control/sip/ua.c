@@ -38,26 +38,35 @@ void ua_respond(struct ua_transaction *t, unsigned status, const char *phrase,
 static void refuse(nta_incoming_t *incoming, unsigned status, const char *phrase,
 	const struct header_block *extra)
 {
-	struct ua_transaction t = { incoming };
+	struct ua_transaction t = { .incoming = incoming };
 
 	ua_respond(&t, status, phrase, extra, NULL, NULL);
 	nta_incoming_destroy(incoming);
 }
 
+/* An option is understood in the requests that it says something about, and in OPTIONS, which may
+ * ask about each. */
+static bool understood(const char *option, sip_method_t method)
+{
+	if (strcasecmp(option, "timer") == 0)
+		return method == sip_method_invite || method == sip_method_update ||
+		       method == sip_method_options;
+	if (strcasecmp(option, "recipient-list-invite") == 0)
+		return method == sip_method_invite || method == sip_method_options;
+	if (strcasecmp(option, "multiple-refer") == 0 || strcasecmp(option, "norefersub") == 0)
+		return method == sip_method_refer || method == sip_method_options;
+	return false;
+}
+
 bool ua_refused(struct ua *ua, nta_incoming_t *incoming, const sip_t *sip)
 {
-	static const char *const understood[] = { "timer", "recipient-list-invite" };
 	struct header_block extra;
 
 	header_init(&extra);
 	/* RFC 3261 8.2.2.3 */
 	for (const msg_list_t *list = sip->sip_require; list != NULL; list = list->k_next) {
 		for (msg_param_t *item = list->k_items; item != NULL && *item != NULL; item++) {
-			bool known = false;
-
-			for (unsigned i = 0; i < sizeof(understood) / sizeof(understood[0]); i++)
-				known = known || strcasecmp(*item, understood[i]) == 0;
-			if (!known)
+			if (!understood(*item, sip->sip_request->rq_method))
 				header_add(&extra, "Unsupported", "%s", *item);
 		}
 	}
@@ -71,6 +80,26 @@ bool ua_refused(struct ua *ua, nta_incoming_t *incoming, const sip_t *sip)
 		return true;
 	}
 	return false;
+}
+
+bool ua_event_refused(struct ua_transaction *t, const struct request *request)
+{
+	struct header_block extra;
+
+	if (request->method != REQUEST_SUBSCRIBE ||
+		span_eq_nocase(request->event, span_of("conference")))
+		return false;
+	header_init(&extra);
+	if (span_eq_nocase(request->event, span_of("refer"))) {
+		/* RFC 3515 2.4.4: only REFER makes one. */
+		header_add_warning(&extra, t->ua->config->sip_domain,
+			"A subscription to refer is made by REFER only");
+		ua_respond(t, 403, sip_403_Forbidden, &extra, NULL, NULL);
+		return true;
+	}
+	header_add(&extra, "Allow-Events", "%s", UA_ALLOW_EVENTS); /* RFC 6665 8.3.2 */
+	ua_respond(t, 489, sip_489_Bad_event, &extra, NULL, NULL);
+	return true;
 }
 
 static void method_refused(nta_incoming_t *incoming)
@@ -87,7 +116,7 @@ static int received(void *unused, nta_leg_t *leg, nta_incoming_t *incoming, cons
 {
 	struct ua *ua = unused;
 	su_home_t home[1] = { SU_HOME_INIT(home) };
-	struct ua_transaction t = { incoming };
+	struct ua_transaction t = { .ua = ua, .incoming = incoming };
 	struct request request;
 
 	if (sip->sip_request->rq_method == sip_method_ack) {
@@ -111,11 +140,11 @@ static int received(void *unused, nta_leg_t *leg, nta_incoming_t *incoming, cons
 		break;
 	case REQUEST_BYE:
 	case REQUEST_UPDATE: refuse(incoming, 481, sip_481_No_transaction, NULL); break;
-	case REQUEST_OTHER:
-	case REQUEST_REFER: method_refused(incoming); break;
+	case REQUEST_OTHER: method_refused(incoming); break;
 	default:
 		if (!ua_refused(ua, incoming, sip)) {
-			ua->ops->request(ua->arg, &t, &request);
+			if (!ua_event_refused(&t, &request))
+				ua->ops->request(ua->arg, &t, &request);
 			nta_incoming_destroy(incoming);
 		}
 		break;
@@ -129,8 +158,12 @@ static int received(void *unused, nta_leg_t *leg, nta_incoming_t *incoming, cons
 static int stray(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
 	if (sip->sip_status != NULL && sip->sip_status->st_status / 100 == 2 && sip->sip_cseq &&
-		sip->sip_cseq->cs_method == sip_method_invite)
-		return nta_msg_ackbye(agent, msg);
+		sip->sip_cseq->cs_method == sip_method_invite) {
+		if (!dialog_acknowledges(ua, sip))
+			return nta_msg_ackbye(agent, msg);
+		nta_msg_discard(agent, msg);
+		return 0;
+	}
 	if (sip->sip_request == NULL || sip->sip_request->rq_method == sip_method_ack) {
 		nta_msg_discard(agent, msg);
 		return 0;
@@ -332,7 +365,7 @@ static int listener_open(struct ua *ua, const char *text)
 }
 
 int ua_new(struct ua **out, const struct config *config, struct deadlines *deadlines,
-	unsigned dialogs_max, const struct ua_ops *ops, void *arg)
+	struct store *store, unsigned dialogs_max, const struct ua_ops *ops, void *arg)
 {
 	struct ua *ua = calloc(1, sizeof(*ua));
 	const char *bad = NULL;
@@ -342,7 +375,11 @@ int ua_new(struct ua **out, const struct config *config, struct deadlines *deadl
 		return -ENOBUFS;
 	ua->config = config;
 	ua->deadlines = deadlines;
+	ua->store = store;
 	ua->dialogs_max = dialogs_max;
+	ua->subscriptions_max = config->sip_max_subscriptions
+					? (unsigned)config->sip_max_subscriptions
+					: 2 * dialogs_max;
 	ua->ops = ops;
 	ua->arg = arg;
 	for (unsigned i = 0; i < UA_WATCH_MAX; i++)
@@ -361,6 +398,7 @@ int ua_new(struct ua **out, const struct config *config, struct deadlines *deadl
 	}
 	if (config->sip_registrar && (r = registrar_new(&ua->registrar)) < 0)
 		goto failed;
+	register_restore(ua);
 	r = -ENOBUFS;
 	ua->root = su_root_create(NULL);
 	if (ua->root == NULL)

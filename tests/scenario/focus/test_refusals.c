@@ -187,16 +187,58 @@ static unsigned outside(const char *method, const char *uri, const char *headers
 
 Test(refusals, other_methods_get_405_and_allow)
 {
-	static const char *const methods[] = { "MESSAGE", "PUBLISH", "REFER", "SUBSCRIBE", "INFO",
-		"NOTIFY", "FOOBAR" };
+	static const char *const methods[] = { "MESSAGE", "PUBLISH", "INFO", "NOTIFY", "FOOBAR" };
 
 	open_all(NULL);
 	for (unsigned i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
 		cr_assert_eq(outside(methods[i], SIP_FACTORY, "Event: conference\r\n"), 405,
 			"%s: %u", methods[i], alice.message.status);
 		HAS(sip_header(&alice.message, "Allow"),
-			"INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE");
+			"INVITE, ACK, CANCEL, BYE, OPTIONS, SUBSCRIBE, REFER, UPDATE");
 	}
+	close_all();
+}
+
+Test(refusals, an_event_package_that_is_not_ours_gets_489_and_those_that_are)
+{
+	static const char *const events[] = { "Event: presence\r\n", "Event: conference.winfo\r\n",
+		"" };
+
+	open_all(NULL);
+	for (unsigned i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+		cr_assert_eq(outside("SUBSCRIBE", SIP_FACTORY, events[i]), 489, "%s: %u", events[i],
+			alice.message.status);
+		cr_assert_str_eq(sip_header(&alice.message, "Allow-Events"), "conference, refer");
+	}
+	/* RFC 3515 2.4.4: refer is subscribed to by REFER. */
+	cr_assert_eq(outside("SUBSCRIBE", SIP_FACTORY, "Event: refer\r\n"), 403);
+	close_all();
+}
+
+Test(refusals, an_option_is_understood_where_it_makes_sense)
+{
+	static const struct {
+		const char *method, *option;
+	} strange[] = {
+		{ "OPTIONS", "foo" },
+		{ "SUBSCRIBE", "multiple-refer" },
+		{ "SUBSCRIBE", "norefersub" },
+		{ "REFER", "recipient-list-invite" },
+		{ "REFER", "timer" },
+	};
+	char headers[128];
+
+	open_all(NULL);
+	for (unsigned i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
+		snprintf(headers, sizeof(headers), "Event: conference\r\nRequire: %s\r\n",
+			strange[i].option);
+		cr_assert_eq(outside(strange[i].method, SIP_FACTORY, headers), 420, "%s %s: %u",
+			strange[i].method, strange[i].option, alice.message.status);
+		cr_assert_str_eq(sip_header(&alice.message, "Unsupported"), strange[i].option);
+	}
+	cr_assert_eq(outside("OPTIONS", SIP_FACTORY,
+			     "Require: timer, recipient-list-invite, norefersub\r\n"),
+		200);
 	close_all();
 }
 

@@ -119,3 +119,59 @@ Test(registrar, table_that_is_full_is_swept_of_expired_users)
 	cr_assert_eq(registrar_set(registrar, ALICE, uri, id, 1, 60, 10000), 0);
 	cr_assert_eq(registrar_users(registrar), 2u);
 }
+
+Test(registrar, what_is_in_force_is_packed_and_made_again_in_its_order)
+{
+	struct registrar *later;
+	struct unpacked *fields;
+	struct pack *pack;
+
+	cr_assert_eq(set("sip:a@h1", "c1", 7, 60, 1000), 0);
+	cr_assert_eq(set("sip:a@h2", "c2", 8, 20, 1000), 0);
+	cr_assert_eq(set("sip:a@h3", "c3", 9, 600, 1000), 0);
+	cr_assert_eq(pack_new(&pack), 0);
+	cr_assert(registrar_pack(registrar, ALICE, 2000, pack));
+	cr_assert_eq(unpack(&fields, pack_record(pack)), 0);
+	cr_assert_eq(registrar_new(&later), 0);
+	/* Half a minute later one of them has expired. */
+	cr_assert_eq(registrar_restore(later, ALICE, fields, 31000), 0);
+	cr_assert_eq(registrar_find(later, ALICE, 31000, &contacts), 2u);
+	cr_expect_str_eq(contacts[0].uri, "sip:a@h3");
+	cr_expect_eq(contacts[0].expires_ms, 601000);
+	cr_expect_str_eq(contacts[1].uri, "sip:a@h1");
+	cr_expect_eq(contacts[1].expires_ms, 61000);
+	/* A request from before is still out of order. */
+	cr_expect_eq(registrar_set(later, ALICE, span_of("sip:a@h1"), span_of("c1"), 7, 60, 31000),
+		-EPROTO);
+	registrar_free(later);
+	cr_assert_eq(registrar_new(&later), 0);
+	cr_expect_eq(registrar_restore(later, ALICE, fields, 700000), -ENOENT);
+	cr_expect_eq(registrar_users(later), 0);
+	registrar_free(later);
+	unpack_free(fields);
+	pack_clear(pack);
+	cr_expect_not(registrar_pack(registrar, "sip:bob@example.com", 2000, pack));
+	pack_free(pack);
+}
+
+static void note_dropped(void *arg, const char *aor)
+{
+	++*(unsigned *)arg;
+	cr_expect_str_eq(aor, ALICE);
+}
+
+Test(registrar, who_watches_hears_of_the_forgotten)
+{
+	unsigned dropped = 0;
+
+	registrar_watch(registrar, note_dropped, &dropped);
+	cr_assert_eq(set("sip:a@h1", "c1", 1, 60, 0), 0);
+	cr_assert_eq(registrar_find(registrar, ALICE, 59000, &contacts), 1u);
+	cr_expect_eq(dropped, 0);
+	cr_assert_eq(registrar_find(registrar, ALICE, 61000, &contacts), 0u);
+	cr_expect_eq(dropped, 1);
+	cr_assert_eq(set("sip:a@h1", "c1", 2, 60, 0), 0);
+	registrar_clear(registrar, ALICE);
+	cr_expect_eq(dropped, 2);
+	cr_assert_eq(set("sip:a@h1", "c1", 3, 60, 0), 0); /* its end is not a forgetting */
+}

@@ -305,7 +305,8 @@ Test(config_errors, a_key_like_no_other_is_answered_with_those_there_are)
 {
 	assert_bad("sip:\n  zork: 1\n",
 		"2: unknown key sip.zork: the keys of sip are listen, domain, factory, trusted, trust_from, next_hop, "
-		"registrar, registrar_public, invite_wait_s, session_expires_s, min_se_s\n");
+		"registrar, registrar_public, invite_wait_s, session_expires_s, min_se_s, "
+		"subscription_expires_s, subscription_min_s, max_subscriptions\n");
 }
 
 Test(config_errors, an_unknown_section_names_the_nearest)
@@ -477,6 +478,9 @@ Test(config_errors, values_must_go_together)
 	assert_bad("sip:\n  min_se_s: 3600\n",
 		"2: sip.session_expires_s is 1800, less than sip.min_se_s, which is 3600: write a larger "
 		"session_expires_s or a smaller min_se_s\n");
+	assert_bad("sip:\n  subscription_expires_s: 30\n",
+		"2: sip.subscription_expires_s is 30, less than sip.subscription_min_s, which is 60: write "
+		"a larger subscription_expires_s or a smaller subscription_min_s\n");
 }
 
 Test(config_errors, what_is_not_yaml_says_what_to_write)
