@@ -111,8 +111,7 @@ void conference_free(struct conference *c)
 		media_room_close(c->room);
 	HASH_DELETE(by_uri, all->by_uri, c);
 	HASH_DELETE(by_tag, all->by_tag, c);
-	if (c->group != NULL)
-		HASH_DELETE(by_group, all->by_group, c);
+	conference_close(c);
 	TAILQ_REMOVE(&all->list, c, link);
 	all->count--;
 	group_put(c->group);
@@ -157,6 +156,13 @@ unsigned conference_leg_number(const struct object_tag *tag)
 
 	memcpy(&number, tag->octets + 12, 4);
 	return number;
+}
+
+void conference_close(struct conference *c)
+{
+	if (c->group != NULL && !c->closed)
+		HASH_DELETE(by_group, c->focus->conferences.by_group, c);
+	c->closed = true;
 }
 
 struct conference *conference_find(const struct conferences *all, const char *uri)
@@ -242,8 +248,7 @@ int conference_add(struct participant **out, struct user *u)
 	p->user = u;
 	p->number = c->next_endpoint++;
 	HASH_ADD(by_number, c->by_number, number, sizeof(p->number), p);
-	if (c->next_endpoint % KEEP_STRIDE == 0)
-		keep_conference(c);
+	keep_numbers(c);
 	if (u->left) {
 		TAILQ_REMOVE(&c->left, u, left_link);
 		c->left_count--;
@@ -290,6 +295,8 @@ void conference_drop(struct participant *p)
 	}
 	participant_free(p);
 	user_changed(u);
+	if (u->in_state[PARTICIPANT_CONNECTED] + u->in_state[PARTICIPANT_LEAVING] == 0)
+		notifier_leave(u);
 	user_left(u);
 }
 

@@ -37,6 +37,7 @@ struct conference {
 	TAILQ_ENTRY(conference) link; /* of all */
 	TAILQ_ENTRY(conference) keep_link;
 	struct keep_state keep;
+	unsigned kept_endpoint; /* next_endpoint as last written */
 	UT_hash_handle by_uri, by_group, by_tag;
 	struct focus *focus;
 	enum conference_kind kind;
@@ -50,9 +51,9 @@ struct conference {
 	char *history;                   /* recipient-list-history part; NULL: none */
 	struct media_room *room;
 	TAILQ_HEAD(participant_list, participant)
-	participants;              /* in the order in which they came */
-	TAILQ_HEAD(, user) roster; /* all users, by the time of the last change */
-	TAILQ_HEAD(, user) left;   /* those without a session, by the time of leaving */
+	participants;                       /* in the order in which they came */
+	TAILQ_HEAD(user_list, user) roster; /* all users, by the time of the last change */
+	TAILQ_HEAD(, user) left;            /* those without a session, by the time of leaving */
 	struct user_name *names;
 	struct participant *by_number; /* participants */
 	struct participant *initiator; /* its INVITE made the conference; while it is in the list */
@@ -73,7 +74,8 @@ struct conference {
 	bool rung;              /* it has had its 180 */
 	bool had_second;        /* two users were connected at once */
 	bool creator_left;
-	bool settling;          /* conference_settle is at work */
+	bool closed;   /* it ends: nobody comes in any more, its group may have a new one */
+	bool settling; /* conference_settle is at work */
 	unsigned next_endpoint; /* participant.number of the next session; never reused */
 	unsigned next_number;   /* user.number beyond which none was given out */
 	unsigned *free_numbers; /* of users who were forgotten */
@@ -108,6 +110,9 @@ must_check int conference_make(struct conference **out, struct focus *focus,
 /* Closes the room, ends subscriptions without a word, frees participants (their dialogs are ended)
  * and itself. */
 void conference_free(struct conference *conference);
+
+/* It is being ended: an INVITE to its group makes a new session from now on. */
+void conference_close(struct conference *conference);
 
 struct conference *conference_find(const struct conferences *all, const char *uri);
 /* The one whose room in the switch has this tag. */

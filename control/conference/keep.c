@@ -49,6 +49,12 @@ void keep_conference(struct conference *c)
 	TAILQ_INSERT_TAIL(&c->focus->kept.conferences, c, keep_link);
 }
 
+void keep_numbers(struct conference *c)
+{
+	if (c->next_endpoint - c->kept_endpoint >= KEEP_STRIDE)
+		keep_conference(c);
+}
+
 void keep_user(struct user *u)
 {
 	struct focus *focus = u->conference->focus;
@@ -226,6 +232,7 @@ static void conference_write(struct focus *focus, struct conference *c)
 	pack_clear(focus->kept.pack);
 	conference_pack(c, focus->kept.pack);
 	c->keep.written |= put(focus, STORE_CONFERENCE, keep_name(c));
+	c->kept_endpoint = c->next_endpoint;
 }
 
 /* Who was never in it leaves nothing to be known: a record would be for nothing. */
@@ -251,6 +258,30 @@ static void participant_write(struct focus *focus, struct participant *p)
 	pack_clear(focus->kept.pack);
 	participant_pack(p, focus->kept.pack);
 	p->keep.written |= put(focus, STORE_PARTICIPANT, keep_key(key, p->conference, p->number));
+}
+
+void keep_subscriber(struct subscriber *s)
+{
+	struct conference *c = subscriber_conference(s);
+	struct focus *focus = c->focus;
+	char key[KEEP_KEY_MAX];
+
+	if (!is_kept(focus))
+		return;
+	pack_clear(focus->kept.pack);
+	pack_number(focus->kept.pack, "life", store_life(focus->store));
+	subscriber_pack(s, focus->kept.pack);
+	if (!put(focus, STORE_SUBSCRIPTION, keep_key(key, c, subscriber_number(s))))
+		log_debug("keep", "a subscription will not survive conference=%s", c->uri);
+	keep_numbers(c);
+}
+
+void keep_forget_subscriber(struct subscriber *s)
+{
+	struct conference *c = subscriber_conference(s);
+	char key[KEEP_KEY_MAX];
+
+	store_delete(c->focus->store, STORE_SUBSCRIPTION, keep_key(key, c, subscriber_number(s)));
 }
 
 void keep_write(struct focus *focus)

@@ -11,10 +11,13 @@
 #ifndef CONTROL_CONFERENCE_KEEP_H
 #define CONTROL_CONFERENCE_KEEP_H
 #include "control/conference/conference.h"
+#include "control/conference/notifier.h"
 #include "control/store/pack.h"
 #include "control/store/store.h"
 
-#define KEEP_STRIDE 64u /* a conference's counters are written every so many sessions */
+/* A conference's counters are written every so many sessions or subscriptions, and go on from so
+ * many beyond what was written. */
+#define KEEP_STRIDE 64u
 
 struct kept { /* what waits to be written */
 	TAILQ_HEAD(, conference) conferences;
@@ -27,12 +30,16 @@ must_check int keep_init(struct kept *kept);
 void keep_fini(struct kept *kept);
 
 void keep_conference(struct conference *conference);
+void keep_numbers(struct conference *conference); /* next_endpoint has risen */
 void keep_user(struct user *user);
 void keep_participant(struct participant *participant);
+/* A new or refreshed subscriber is written at once: it has no mark, and its answer is on its way. */
+void keep_subscriber(struct subscriber *subscriber);
 /* It is about to be freed. */
 void keep_forget_conference(struct conference *conference);
 void keep_forget_user(struct user *user);
 void keep_forget_participant(struct participant *participant);
+void keep_forget_subscriber(struct subscriber *subscriber);
 
 /* Writes what was marked, and commits. */
 void keep_write(struct focus *focus);

@@ -18,7 +18,7 @@ struct left_over {
 struct restoring {
 	struct focus *focus;
 	struct conference *last; /* of the record before: those of one conference come together */
-	unsigned dialogs, users;
+	unsigned dialogs, users, subscribers;
 	TAILQ_HEAD(, left_over) left_overs;
 };
 
@@ -106,7 +106,8 @@ static int conference_read(struct restoring *r, struct span key, const struct un
 	/* Written every KEEP_STRIDE sessions. */
 	c->revision = unpack_number(fields, "revision") + ((uint64_t)KEEP_STRIDE << 8);
 	c->joins = unpack_number(fields, "joins") + KEEP_STRIDE;
-	c->next_endpoint = (unsigned)unpack_number(fields, "next-endpoint") + KEEP_STRIDE;
+	c->next_endpoint = (unsigned)unpack_number(fields, "next-endpoint") + 2 * KEEP_STRIDE;
+	c->kept_endpoint = (unsigned)unpack_number(fields, "next-endpoint");
 	c->invited = (unsigned)unpack_number(fields, "invited");
 	c->lowest_status = (unsigned)unpack_number(fields, "lowest-status");
 	c->aliases = (unsigned)unpack_number(fields, "aliases");
@@ -350,6 +351,33 @@ static void participant_seen(void *arg, struct span key, struct span record)
 	leave_over(r, STORE_PARTICIPANT, key, record, true);
 }
 
+/* ---- subscribers ---- */
+
+static void subscriber_seen(void *arg, struct span key, struct span record)
+{
+	struct restoring *r = arg;
+	struct focus *focus = r->focus;
+	struct conference *c = conference_of(r, key);
+	struct unpacked *fields = NULL;
+	char number[9] = "";
+	int result = c != NULL && key.len == CONFERENCE_LOCAL_LEN + 9 ? unpack(&fields, record)
+								      : -ENOENT;
+
+	if (result == 0) {
+		memcpy(number, key.at + CONFERENCE_LOCAL_LEN + 1, 8);
+		result = subscriber_restore(c, (unsigned)strtoul(number, NULL, 16), focus->ua, fields,
+			store_life(focus->store) - (uint32_t)unpack_number(fields, "life"));
+	}
+	unpack_free(fields);
+	if (result == 0) {
+		r->subscribers++;
+		return;
+	}
+	log_info("restore", "a subscription is not gone on with record=%.*s result=\"%s\"",
+		SPAN_ARG(key), result_text(result));
+	leave_over(r, STORE_SUBSCRIPTION, key, record, false);
+}
+
 /* ---- the whole ---- */
 
 static int by_change(const void *a, const void *b)
@@ -453,6 +481,8 @@ int restore_conferences(struct focus *focus)
 		if (users_settle(c) < 0)
 			result = -ENOBUFS;
 	}
+	r.last = NULL;
+	store_each(focus->store, STORE_SUBSCRIPTION, subscriber_seen, &r);
 	focus->restoring = false;
 	while ((one = TAILQ_FIRST(&r.left_overs)) != NULL) {
 		TAILQ_REMOVE(&r.left_overs, one, link);
