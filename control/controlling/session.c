@@ -64,6 +64,7 @@ static bool remove_all(struct conference *c, const char *reason)
 	struct participant *next;
 	bool any = false;
 
+	conference_close(c);
 	/* A large room that ends is settled at every answered BYE: no walk when there is nobody
 	 * left. */
 	if (c->in_state[PARTICIPANT_IDLE] + c->in_state[PARTICIPANT_JOINING] +
@@ -110,6 +111,7 @@ static bool settle_once(struct conference *c)
 	/* context.md 3.3: an initiator who gave up, or was refused, invites nobody any more. */
 	if (initiator == NULL && !c->set_up) {
 		c->set_up = true; /* who was asked in later, by REFER, is not of that */
+		c->invited = 0;   /* so who came by himself meanwhile may stay and wait */
 		if (session_withdraw(c))
 			return true;
 	}
