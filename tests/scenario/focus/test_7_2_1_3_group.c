@@ -488,6 +488,31 @@ Test(group, documents_that_are_there_at_the_start_are_in_force)
 	sip_rig_stop(&rig);
 }
 
+Test(group, check_says_what_is_wrong_in_documents)
+{
+	const struct rig_options options = { .no_start = true };
+	char command[400], wanted[300], said[1000] = "";
+	FILE *program;
+
+	sip_rig_start(&rig, &options);
+	group_put("team.xml", CHATTING);
+	snprintf(command, sizeof(command), "%s --check -c %s 2>&1", getenv("PLENUM_FOCUS"),
+		rig.config);
+	program = popen(command, "r");
+	cr_assert(fread(said, 1, sizeof(said) - 1, program) > 0);
+	cr_assert_eq(pclose(program), 0, "%s", said);
+	group_put("second.xml", "<group>\n");
+	program = popen(command, "r");
+	said[fread(said, 1, sizeof(said) - 1, program)] = '\0';
+	cr_assert_eq(WEXITSTATUS(pclose(program)), 2, "%s", said);
+	snprintf(wanted, sizeof(wanted),
+		"%s/groups/second.xml:1: <group> in namespace \"\": write it in "
+		"urn:oma:xml:poc:list-service\n",
+		rig.directory);
+	cr_assert_str_eq(said, wanted);
+	sip_rig_stop(&rig);
+}
+
 Test(group, a_changed_document_takes_effect_and_a_removed_one_too)
 {
 	char path[150];
