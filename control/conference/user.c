@@ -166,7 +166,7 @@ void user_changed(struct user *u)
 	u->changed = ++c->revision;
 	TAILQ_REMOVE(&c->roster, u, link);
 	TAILQ_INSERT_TAIL(&c->roster, u, link);
-	notifier_changed(c);
+	notifier_changed(c); /* CF-7.2.1.3-R9e, CF-7.2.1.4-R11 */
 }
 
 bool user_is_connected(const struct user *u)
