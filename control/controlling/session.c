@@ -464,6 +464,21 @@ static void modified(void *arg, const struct request *request)
 	modify_received(arg, request);
 }
 
+/* RFC 5057: a further usage of the dialog. */
+static void requested(void *arg, struct ua_transaction *t, const struct request *request)
+{
+	struct participant *p = arg;
+	struct header_block extra;
+
+	if (request->method == REQUEST_SUBSCRIBE) {
+		subscribe_received(p->conference->focus, t, request, p);
+		return;
+	}
+	header_init(&extra);
+	header_add(&extra, "Allow", "%s", UA_ALLOW);
+	ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
+}
+
 static void ended(void *arg, enum dialog_end end)
 {
 	struct participant *p = arg;
@@ -487,5 +502,6 @@ const struct dialog_ops session_dialog_ops = {
 	.refresh_due = due,
 	.refreshed = refreshed,
 	.modify = modified,
+	.request = requested,
 	.ended = ended,
 };
