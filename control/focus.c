@@ -50,6 +50,10 @@ static void request_received(void *arg, struct ua_transaction *t, const struct r
 		options_received(focus, t, request);
 		return;
 	}
+	if (request->method == REQUEST_SUBSCRIBE) {
+		subscribe_received(focus, t, request, NULL);
+		return;
+	}
 	header_init(&extra);
 	header_add(&extra, "Allow", "%s", UA_ALLOW);
 	ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
@@ -144,10 +148,18 @@ static void groups_follow(struct focus *focus)
 	{
 		struct group *group = groups_find(focus->groups, c->group_canonical);
 
+		bool described;
+
 		if (group == NULL || group == c->group)
 			continue;
+		described =
+			strcmp(group->document->display_name, c->group->document->display_name) !=
+				0 ||
+			group->document->max_participants != c->group->document->max_participants;
 		group_put(c->group);
 		c->group = group_get(group);
+		if (described)
+			notifier_described(c);
 	}
 }
 

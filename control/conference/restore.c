@@ -365,8 +365,8 @@ static void subscriber_seen(void *arg, struct span key, struct span record)
 
 	if (result == 0) {
 		memcpy(number, key.at + CONFERENCE_LOCAL_LEN + 1, 8);
-		result = subscriber_restore(c, (unsigned)strtoul(number, NULL, 16), focus->ua, fields,
-			store_life(focus->store) - (uint32_t)unpack_number(fields, "life"));
+		result = subscriber_restore(c, (unsigned)strtoul(number, NULL, 16), focus->ua,
+			fields, store_life(focus->store) - (uint32_t)unpack_number(fields, "life"));
 	}
 	unpack_free(fields);
 	if (result == 0) {
@@ -429,8 +429,10 @@ static int users_settle(struct conference *c)
 			c->restored_users[count++] = c->restored_users[i];
 	qsort(c->restored_users, count, sizeof(c->restored_users[0]), by_change);
 	TAILQ_INIT(&c->roster);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		c->restored_users[i]->shown = notifier_signature(c->restored_users[i]);
 		TAILQ_INSERT_TAIL(&c->roster, c->restored_users[i], link);
+	}
 	free(c->restored_users);
 	c->restored_users = NULL;
 	c->restored_count = 0;

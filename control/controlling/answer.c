@@ -14,6 +14,7 @@ enum participant_event answer_send(struct participant *p)
 		.extra = &extra,
 		.content_type = "application/sdp",
 	};
+	/* CF-7.2.1.3-R9b, CF-7.2.1.3-OK2, CF-7.2.1.4-R9a */
 	char *sdp = session_sdp(p, true);
 	int r;
 
@@ -31,10 +32,11 @@ enum participant_event answer_send(struct participant *p)
 	}
 	refresh_start(p); /* CF-7.2.1.1-OK3b */
 	if (r == 0)
-		r = dialog_answer(p->dialog, &message);
+		r = dialog_answer(p->dialog, &message); /* CF-7.2.1.3-OK3 */
 	free(sdp);
 	if (r == 0)
-		r = conference_member_add(p); /* CF-7.2.1.2-OK4 */
+		/* CF-7.2.1.2-OK4, CF-7.2.1.3-R9d, CF-7.2.1.3-OK4 */
+		r = conference_member_add(p);
 	if (r < 0) {
 		log_warning("answer", "not admitted conference=%s result=\"%s\"", c->uri,
 			result_text(r));
@@ -63,7 +65,7 @@ enum participant_event answer_ring(struct participant *p)
 	return PARTICIPANT_EV_NONE;
 }
 
-/* CF-7.2.1.2-FR1 */
+/* CF-7.2.1.2-FR1, CF-7.2.1.3-FR1 */
 enum participant_event answer_reject(struct participant *p)
 {
 	struct focus *focus = p->conference->focus;

@@ -14,6 +14,7 @@
  *   refresh.c  7.2.1.11 session timer
  *   leave.c    7.2.1.10 BYE received
  *   remove.c   7.2.1.9  Removal of Participant
+ *   subscribe.c 7.2.1.12 Subscribing to Participant information
  *   options.c  OPTIONS (context.md 3.3)
  *   recover.c  the switch came or went: what it holds is claimed, what it does not is made anew
  *
@@ -113,6 +114,10 @@ void rejoin_received(struct focus *focus, struct dialog *dialog, const struct re
 void modify_received(struct participant *participant, const struct request *request);
 /* The peer's answer to an offer of ours within the dialog; may be empty. */
 void modify_answered(struct participant *participant, struct span body);
+/* A SUBSCRIBE to the conference package that makes a subscription; within: the session whose dialog
+ * it came in, NULL: it came outside of one. Answers t. */
+void subscribe_received(struct focus *focus, struct ua_transaction *t,
+	const struct request *request, struct participant *within);
 void options_received(struct focus *focus, struct ua_transaction *t, const struct request *request);
 
 /* ---- refresh.c ---- */

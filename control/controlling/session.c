@@ -121,7 +121,8 @@ static bool settle_once(struct conference *c)
 	}
 	conference_counts(c, &counts);
 	switch (policy_decide(&counts, c->focus->config->conference_answer_first)) {
-	case POLICY_ADMIT_INITIATOR: /* CF-7.2.1.2-OK1 */
+	/* CF-7.2.1.2-OK1, CF-7.2.1.3-OK1; who has been answered waits no more: CF-7.2.1.3-OK1a */
+	case POLICY_ADMIT_INITIATOR:
 		if (!initiator->leg_ready)
 			return false;
 		session_feed(initiator, PARTICIPANT_EV_ADMIT);
@@ -419,7 +420,7 @@ static char *sdp_make(struct participant *p, bool answer)
 				      ? SDP_SETUP_ABSENT
 				      : sdp_setup_answer(p->remote.setup);
 		local.secure = p->remote.secure;
-		/* CF-7.2.1.2-OK2a */
+		/* CF-7.2.1.2-OK2a, CF-7.2.1.3-OK2a, CF-7.2.1.3-R9bi, CF-7.2.1.4-R9b */
 		both = sdp_types_intersect(span_of(policy), span_of(p->remote.wrapped_types));
 		if (both == NULL)
 			return NULL;
@@ -505,6 +506,21 @@ static void modified(void *arg, const struct request *request)
 	modify_received(arg, request);
 }
 
+/* RFC 5057: a further usage of the dialog. */
+static void requested(void *arg, struct ua_transaction *t, const struct request *request)
+{
+	struct participant *p = arg;
+	struct header_block extra;
+
+	if (request->method == REQUEST_SUBSCRIBE) {
+		subscribe_received(p->conference->focus, t, request, p);
+		return;
+	}
+	header_init(&extra);
+	header_add(&extra, "Allow", "%s", UA_ALLOW);
+	ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
+}
+
 static void ended(void *arg, enum dialog_end end)
 {
 	struct participant *p = arg;
@@ -528,6 +544,7 @@ const struct dialog_ops session_dialog_ops = {
 	.refresh_due = due,
 	.refreshed = refreshed,
 	.modify = modified,
+	.request = requested,
 	.ended = ended,
 	.changed = changed,
 };

@@ -759,6 +759,9 @@ static void request_write(struct sip_call *call, const char *method, unsigned cs
 	body_print(out, type, body);
 	fclose(out);
 	sip_write(peer, text, len);
+	if (strcmp(method, "INVITE") == 0)
+		snprintf(
+			call->sent, sizeof(call->sent), "%s", len < sizeof(call->sent) ? text : "");
 	free(text);
 }
 

@@ -137,6 +137,7 @@ struct sip_call {
 	unsigned cseq, invite_cseq;
 	char tag[24];              /* ours */
 	struct sip_message invite; /* theirs */
+	char sent[4096];           /* our last INVITE; "" where it was longer */
 	char identity[200];        /* IM Session Identity, once seen */
 	char offer[4096];          /* our last SDP */
 	bool keep_quiet;           /* no ACK for a failure */
