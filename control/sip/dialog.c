@@ -975,6 +975,7 @@ static int leg_restore(
 static nta_incoming_t *invite_restore(struct dialog *dialog, struct span text)
 {
 	struct ua *ua = dialog->ua;
+	tport_t *transport = NULL;
 	msg_t *msg;
 	nta_incoming_t *incoming;
 
@@ -986,7 +987,15 @@ static nta_incoming_t *invite_restore(struct dialog *dialog, struct span text)
 		msg_destroy(msg);
 		return NULL;
 	}
-	incoming = nta_incoming_create(ua->agent, dialog->leg, msg, NULL, TAG_END());
+	/* Left to itself the stack takes a transport without a reference, and gives one back. */
+	transport = tport_by_protocol(
+		nta_agent_tports(ua->agent), sip_via_transport(sip_object(msg)->sip_via));
+	if (transport == NULL) {
+		msg_destroy(msg);
+		return NULL;
+	}
+	incoming = nta_incoming_create(
+		ua->agent, dialog->leg, msg, NULL, NTATAG_TPORT(transport), TAG_END());
 	if (incoming != NULL)
 		nta_incoming_bind(incoming, invite_followed, dialog);
 	return incoming;
