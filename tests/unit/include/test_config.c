@@ -305,7 +305,8 @@ Test(config_errors, a_key_like_no_other_is_answered_with_those_there_are)
 {
 	assert_bad("sip:\n  zork: 1\n",
 		"2: unknown key sip.zork: the keys of sip are listen, domain, factory, trusted, trust_from, next_hop, "
-		"registrar, registrar_public, invite_wait_s, session_expires_s, min_se_s, "
+		"registrar, registrar_public, rate_invite, rate_subscribe, rate_register, rate_refer, "
+		"rate_per_source, rate_untrusted, rate_sources, invite_wait_s, session_expires_s, min_se_s, "
 		"subscription_expires_s, subscription_min_s, max_subscriptions\n");
 }
 
