@@ -387,9 +387,10 @@ static void shed(struct ua *ua)
 	if (now_ms < ua->admission_said_ms + ADMISSION_LOG_MS)
 		return;
 	refused = admission_refused(ua->admission);
-	if (refused > 0)
-		log_warning("ua", "more new requests than the configured rates, 503 refused=%llu",
-			(unsigned long long)refused);
+	if (refused == 0)
+		return;
+	log_warning("ua", "more new requests than the configured rates, 503 refused=%llu",
+		(unsigned long long)refused);
 	ua->admission_said_ms = now_ms;
 }
 
