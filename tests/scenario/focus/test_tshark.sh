@@ -78,8 +78,10 @@ decode="-d tcp.port==$sip,sip -d udp.port==$sip,sip -d tcp.port==$msrp,msrp"
 fields "tcp.port==$sip || udp.port==$sip" frame.number >"$place/frames"
 editcap -r "$capture" "$capture.ours" "$(head -n 1 "$place/frames")-$(tail -n 1 "$place/frames")" 2>>"$place/said"
 capture=$capture.ours
+signalling="tcp.port==$sip || udp.port==$sip"
 for other in $(fields "tcp.dstport==$sip || udp.dstport==$sip" sip.contact.port | tr ',' '\n' | sort -u); do
 	[ "$other" = "$sip" ] || decode="$decode -d tcp.port==$other,sip -d udp.port==$other,sip"
+	signalling="$signalling || tcp.port==$other || udp.port==$other"
 done
 msrp_ports=$(fields "tcp.port==$sip || udp.port==$sip" sdp.media_attr | tr ',' '\n' |
 	sed -n 's|^path:msrp://127.0.0.1:\([0-9]*\)/.*|\1|p' | sort -u)
@@ -91,7 +93,7 @@ done
 echo "MSRP ports: $(echo $msrp_ports); decoding: $decode" >>"$place/said"
 
 told=$(sed -n 's/.* \([0-9]*\) INVITEs$/\1/p' "$place/demo")
-seen=$(fields "sip.Method==\"INVITE\" && sip.resend==0 && (tcp.port==$sip || udp.port==$sip)" sip.CSeq | tr ',' '\n' | grep -c INVITE)
+seen=$(fields "sip.Method==\"INVITE\" && sip.resend==0 && ($signalling)" sip.CSeq | tr ',' '\n' | grep -c INVITE)
 echo "INVITEs: told $told, seen $seen" >>"$place/said"
 holds as_many_invites_as_the_demo_tells [ "${told:-0}" -gt 0 -a "$seen" -eq "${told:-0}" ]
 
