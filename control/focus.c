@@ -15,6 +15,7 @@ static void invite_received(void *arg, struct dialog *dialog, const struct reque
 {
 	struct focus *focus = arg;
 	char canonical[IDENTITY_MAX];
+	struct group *group;
 
 	if (identity_canonical(request->uri, canonical) == 0) {
 		for (unsigned i = 0; i < focus->factory_count; i++) {
@@ -24,13 +25,18 @@ static void invite_received(void *arg, struct dialog *dialog, const struct reque
 				return;
 			}
 		}
+		group = groups_find(focus->groups, canonical); /* CF-7.2.1.3-R1 */
+		if (group != NULL) {
+			group_received(focus, dialog, request, group);
+			return;
+		}
 		if (conference_is_identity(request->uri, focus->config->sip_domain)) {
 			rejoin_received(focus, dialog, request,
 				conference_find(&focus->conferences, canonical));
 			return;
 		}
 	}
-	/* CF-7.2.1.2-R1: 11.1 */
+	/* CF-7.2.1.2-R1: 11.1; CF-7.2.1.3-R1a: 11.2 */
 	intake_refuse(focus, dialog, 404, "Not Found", "Conference URI does not exist");
 }
 
@@ -70,6 +76,56 @@ static void switch_down(void *arg)
 	}
 }
 
+/* A list of addresses of the configuration in canonical form. */
+static int addresses_read(const struct string_list *list, const char *key,
+	char (**out)[IDENTITY_MAX], unsigned *count)
+{
+	*count = list->count;
+	*out = calloc(list->count + 1, sizeof(**out));
+	if (*out == NULL)
+		return -ENOBUFS;
+	for (unsigned i = 0; i < list->count; i++) {
+		if (identity_canonical(span_of(list->items[i]), (*out)[i]) == 0)
+			continue;
+		log_error("focus", "%s: not the URI of a user or a conference found=%s", key,
+			list->items[i]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+bool focus_is_history(
+	const struct focus *focus, const char *canonical, const char *canonical_second)
+{
+	for (unsigned i = 0; i < focus->history_count; i++) {
+		if (strcmp(focus->history_users[i], canonical) == 0 ||
+			strcmp(focus->history_users[i], canonical_second) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Active sessions go on under the document that is in force now; under the last one when there is
+ * none any more. */
+static void groups_follow(struct focus *focus)
+{
+	struct conference *c, *next;
+
+	focus->groups_busy = groups_poll(focus->groups, ua_now_ms());
+	if (focus->groups_generation == groups_generation(focus->groups))
+		return;
+	focus->groups_generation = groups_generation(focus->groups);
+	HASH_ITER(by_group, focus->conferences.by_group, c, next)
+	{
+		struct group *group = groups_find(focus->groups, c->group_canonical);
+
+		if (group == NULL || group == c->group)
+			continue;
+		group_put(c->group);
+		c->group = group_get(group);
+	}
+}
+
 int focus_new(struct focus **out, const struct config *config)
 {
 	static const struct ua_ops ua_ops = {
@@ -89,19 +145,16 @@ int focus_new(struct focus **out, const struct config *config)
 		return -ENOBUFS;
 	focus->config = config;
 	conferences_init(&focus->conferences);
-	focus->factory_count = config->sip_factory.count;
-	focus->factories = calloc(focus->factory_count + 1, sizeof(*focus->factories));
-	if (focus->factories == NULL)
+	notifiers_init(&focus->notifiers, config, &focus->deadlines, NULL);
+	r = addresses_read(
+		&config->sip_factory, "sip.factory", &focus->factories, &focus->factory_count);
+	if (r == 0)
+		r = addresses_read(&config->conference_history_users, "conference.history_users",
+			&focus->history_users, &focus->history_count);
+	if (r == 0)
+		r = groups_new(&focus->groups, config->conference_groups);
+	if (r < 0)
 		goto failed;
-	for (unsigned i = 0; i < focus->factory_count; i++) {
-		r = identity_canonical(span_of(config->sip_factory.items[i]), focus->factories[i]);
-		if (r < 0) {
-			log_error("focus", "sip.factory: not a SIP URI found=%s",
-				config->sip_factory.items[i]);
-			r = -EINVAL;
-			goto failed;
-		}
-	}
 	r = ua_new(&focus->ua, config, &focus->deadlines, focus->store,
 		(unsigned)config->switch_max_legs + DIALOGS_SPARE, &ua_ops, focus);
 	if (r < 0)
@@ -125,10 +178,13 @@ void focus_free(struct focus *focus)
 		return;
 	while ((c = TAILQ_FIRST(&focus->conferences.list)) != NULL)
 		conference_free(c);
+	notifiers_fini(&focus->notifiers);
 	media_free(focus->media);
 	ua_free(focus->ua);
 	deadlines_fini(&focus->deadlines);
+	groups_free(focus->groups);
 	free(focus->factories);
+	free(focus->history_users);
 	free(focus);
 }
 
@@ -149,9 +205,14 @@ void focus_step(struct focus *focus, int extra_fd, int wait_ms)
 	focus->watched = focus->attached;
 	if (ua_watch(focus->ua, 2, extra_fd) < 0)
 		wait_ms = wait_ms < 100 ? wait_ms : 100;
+	if (ua_watch(focus->ua, 3, groups_fd(focus->groups)) < 0)
+		wait_ms = wait_ms < 100 ? wait_ms : 100;
+	if (focus->groups_busy)
+		wait_ms = 0;
 	wait_ms = deadlines_wait_ms(&focus->deadlines, ua_now_ms(), wait_ms);
 	ua_step(focus->ua, wait_ms);
 	media_poll(focus->media, ua_now_ms());
+	groups_follow(focus);
 	deadlines_run(&focus->deadlines, ua_now_ms());
 }
 
@@ -168,5 +229,6 @@ void focus_stop(struct focus *focus)
 
 bool focus_is_idle(const struct focus *focus)
 {
-	return focus->conferences.count == 0 && ua_dialogs(focus->ua) == 0;
+	return focus->conferences.count == 0 && focus->notifiers.farewells == 0 &&
+	       ua_dialogs(focus->ua) == 0;
 }

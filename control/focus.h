@@ -3,11 +3,12 @@
  *
  * Place:    main -> focus; ua and media call back into it; it hands requests to controlling/.
  * Threads:  one.
- * Memory:   owns ua, media and every conference from focus_new to focus_free; config is kept.
+ * Memory:   owns ua, media, groups and every conference from focus_new to focus_free; config is kept.
  */
 #ifndef CONTROL_FOCUS_H
 #define CONTROL_FOCUS_H
 #include "control/conference/conference.h"
+#include "control/conference/notifier.h"
 #include "control/deadline.h"
 #include "control/media.h"
 #include "control/sip/ua.h"
@@ -22,18 +23,28 @@ struct focus {
 	struct ua *ua;
 	struct media *media;
 	struct conferences conferences;
+	struct notifiers notifiers;
 	char (*factories)[IDENTITY_MAX]; /* canonical Conference-factory-URIs */
 	unsigned factory_count;
-	bool stopping;       /* no new conferences */
-	unsigned attached;   /* how often the switch came or went: descriptors changed */
-	unsigned watched;    /* the value of attached whose descriptors ua watches */
-	uint64_t impossible; /* events met in a state whose cell is empty */
+	char (*history_users)[IDENTITY_MAX]; /* canonical conference.history_users */
+	unsigned history_count;
+	struct groups *groups;
+	uint64_t groups_generation; /* up to which conferences know of their groups' documents */
+	bool groups_busy;           /* a document waits to be read */
+	bool stopping;              /* no new conferences */
+	unsigned attached;          /* how often the switch came or went: descriptors changed */
+	unsigned watched;           /* the value of attached whose descriptors ua watches */
+	uint64_t impossible;        /* events met in a state whose cell is empty */
 };
 
 /* Opens SIP listeners and looks for the switch. Errors are said in the log. -EINVAL: configuration.
  */
 must_check int focus_new(struct focus **out, const struct config *config);
 void focus_free(struct focus *focus);
+
+/* Is one of these addresses a History Function's? canonical_second may be "". */
+bool focus_is_history(
+	const struct focus *focus, const char *canonical, const char *canonical_second);
 
 /* One turn: waits at most wait_ms for SIP, the switch, a deadline, or `extra_fd` (-1: none). */
 void focus_step(struct focus *focus, int extra_fd, int wait_ms);

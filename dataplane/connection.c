@@ -454,8 +454,11 @@ static enum take on_head(struct worker *worker, struct connection *conn, const s
 	case METHOD_REPORT:
 		break; /* RFC 7701 6.3: never forwarded; RFC 4975 7.1.2: never answered */
 	case METHOD_NICKNAME:
-		refuse(worker, conn, chunk, 403);
-		break; /* RFC 7701 7: not announced, so not allowed */
+		if (!nickname_asked(worker, session, chunk)) {
+			conn->waiting = true;
+			return KEEP;
+		}
+		break;
 	default: refuse(worker, conn, chunk, chunk->refuse != 0 ? chunk->refuse : 501); break;
 	}
 	worker->counters.chunks_in++;

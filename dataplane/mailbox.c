@@ -98,18 +98,41 @@ static void event_room(
 	room_counts_fill(worker, room, &event->u.room);
 }
 
+static bool asks(const struct leg *leg)
+{
+	return leg->nickname != NULL && !leg->nickname->told;
+}
+
+static void event_nickname(struct worker *worker, struct mailbox_slot *slot, struct leg *leg)
+{
+	struct nickname_ask *ask = leg->nickname;
+	struct switch_event event = {
+		.type = EVENT_NICKNAME_ASKED,
+		.object = leg_object_id(worker, leg),
+		.tag = leg->tag,
+		.revision = leg->revision,
+		.u.nickname = { .ask = ask->number, .name = { 0, ask->name_len } },
+	};
+
+	ask->told = event_put(worker, slot, &event, span_make(ask->name, ask->name_len));
+}
+
 static bool write_dirty_legs(struct worker *worker, struct mailbox_slot *slot)
 {
 	struct switch_event event;
 	struct leg *leg;
 	bool done = false;
 
-	while ((leg = slot->dirty_legs) != NULL && ring_room(&slot->end.events) >= ANSWER_MAX) {
+	while ((leg = slot->dirty_legs) != NULL &&
+		ring_room(&slot->end.events) >=
+			(asks(leg) ? 2 * ANSWER_MAX + NICKNAME_OCTETS_MAX : ANSWER_MAX)) {
 		memset(&event, 0, sizeof(event));
 		event.type = leg->gone_dirty ? EVENT_LEG_GONE : EVENT_LEG;
 		event_leg(&event, worker, leg);
 		if (!event_put(worker, slot, &event, SPAN_LITERAL("")))
 			break;
+		if (asks(leg))
+			event_nickname(worker, slot, leg);
 		slot->dirty_legs = leg->dirty_next;
 		if (slot->dirty_legs == NULL)
 			slot->dirty_legs_last = &slot->dirty_legs;
@@ -328,7 +351,7 @@ static int run_command(struct command *c)
 	case CMD_MEMBER_REMOVE: return leg_member_remove(worker, leg);
 	case CMD_MEMBER_MUTE: return leg_member_flags(worker, leg, cmd->u.member.flags);
 	case CMD_NICKNAME:
-		return -ENOENT; /* no question is ever open: NICKNAME is refused at the door */
+		return nickname_decide(worker, leg, cmd->u.nickname.ask, cmd->u.nickname.status);
 	default: return -EINVAL;
 	}
 }

@@ -25,18 +25,20 @@ enum post_kind {
 	POST_STATUS,      /* session_status: connection's worker -> home */
 	POST_STATUS_BACK, /* session_status: back */
 	POST_LEG_CONTROL, /* leg_control: home -> connection's worker: settings, membership, removal */
-	POST_LEG_CONTROLLED, /* leg_control: back, done */
-	POST_PAYLOAD,        /* payload: connection's worker -> room */
-	POST_VERDICT,        /* payload: room -> connection's worker: what to answer */
-	POST_FORWARD,        /* view: room -> worker with members */
-	POST_PAYLOAD_HOME,   /* payload: nobody uses it any more */
-	POST_MESSAGE_DONE,   /* message: the last core has dropped it -> home worker of its room */
-	POST_MESSAGE_HOME,   /* message: -> worker of its sender */
-	POST_REPORT_DONE,    /* message.report_post: every outcome is known -> room */
-	POST_REPORT_READY,   /* message.report_post: with its count -> worker of its sender */
-	POST_REPORT_HOME,    /* report_part: counted -> the worker whose it is */
-	POST_ATTACHMENT,     /* attachment_change: main thread -> worker, and back to main */
-	POST_STOP,           /* main thread -> worker */
+	POST_LEG_CONTROLLED,  /* leg_control: back, done */
+	POST_PAYLOAD,         /* payload: connection's worker -> room */
+	POST_VERDICT,         /* payload: room -> connection's worker: what to answer */
+	POST_FORWARD,         /* view: room -> worker with members */
+	POST_PAYLOAD_HOME,    /* payload: nobody uses it any more */
+	POST_MESSAGE_DONE,    /* message: the last core has dropped it -> home worker of its room */
+	POST_MESSAGE_HOME,    /* message: -> worker of its sender */
+	POST_REPORT_DONE,     /* message.report_post: every outcome is known -> room */
+	POST_REPORT_READY,    /* message.report_post: with its count -> worker of its sender */
+	POST_REPORT_HOME,     /* report_part: counted -> the worker whose it is */
+	POST_NICKNAME_ASK,    /* nickname_ask: connection's worker -> home worker of the leg */
+	POST_NICKNAME_ANSWER, /* nickname_ask: back, with status */
+	POST_ATTACHMENT,      /* attachment_change: main thread -> worker, and back to main */
+	POST_STOP,            /* main thread -> worker */
 	POST_KIND_COUNT
 };
 

@@ -188,6 +188,8 @@ static void dispatch(struct worker *worker, struct post *post)
 	case POST_REPORT_DONE: room_report_done(worker, OBJECT(message, report_post)); break;
 	case POST_REPORT_READY: inbound_report_ready(worker, OBJECT(message, report_post)); break;
 	case POST_REPORT_HOME: report_home(worker, OBJECT(report_part, post)); break;
+	case POST_NICKNAME_ASK: nickname_arrived(worker, OBJECT(nickname_ask, post)); break;
+	case POST_NICKNAME_ANSWER: nickname_answered(worker, OBJECT(nickname_ask, post)); break;
 	case POST_ATTACHMENT: mailbox_change(worker, OBJECT(attachment_change, post)); break;
 	case POST_STOP: worker->stop = true; break;
 	case POST_ANCHOR:

@@ -22,6 +22,7 @@
 #include "dataplane/switch/leg.h"
 #include "dataplane/switch/message.h"
 #include "dataplane/switch/msrp_session.h"
+#include "dataplane/switch/nickname.h"
 #include "dataplane/switch/payload.h"
 #include "dataplane/switch/report.h"
 #include "dataplane/switch/room.h"
@@ -75,6 +76,8 @@ struct worker {
 	uint32_t dirty_count; /* on the dirty list */
 	struct room_part *work, *work_last;
 	struct report_part *reports_open; /* not settled */
+
+	uint64_t nickname_number; /* of the question asked last */
 
 	uint8_t random[1024];
 	uint32_t random_left;

@@ -87,8 +87,7 @@ void conference_free(struct conference *c)
 	if (c->room != NULL)
 		media_room_close(c->room);
 	HASH_DELETE(by_uri, all->by_uri, c);
-	if (c->group != NULL)
-		HASH_DELETE(by_group, all->by_group, c);
+	conference_close(c);
 	TAILQ_REMOVE(&all->list, c, link);
 	all->count--;
 	group_put(c->group);
@@ -99,6 +98,13 @@ void conference_free(struct conference *c)
 	free(c->history);
 	free(c->free_numbers);
 	free(c);
+}
+
+void conference_close(struct conference *c)
+{
+	if (c->group != NULL && !c->closed)
+		HASH_DELETE(by_group, c->focus->conferences.by_group, c);
+	c->closed = true;
 }
 
 struct conference *conference_find(const struct conferences *all, const char *uri)
@@ -219,6 +225,8 @@ void conference_drop(struct participant *p)
 		c->creator_left = true;
 	participant_free(p);
 	user_changed(u);
+	if (u->in_state[PARTICIPANT_CONNECTED] + u->in_state[PARTICIPANT_LEAVING] == 0)
+		notifier_leave(u);
 	user_left(u);
 }
 

@@ -47,9 +47,9 @@ struct conference {
 	char *history;                   /* recipient-list-history part; NULL: none */
 	struct media_room *room;
 	TAILQ_HEAD(participant_list, participant)
-	participants;              /* in the order in which they came */
-	TAILQ_HEAD(, user) roster; /* all users, by the time of the last change */
-	TAILQ_HEAD(, user) left;   /* those without a session, by the time of leaving */
+	participants;                       /* in the order in which they came */
+	TAILQ_HEAD(user_list, user) roster; /* all users, by the time of the last change */
+	TAILQ_HEAD(, user) left;            /* those without a session, by the time of leaving */
 	struct user_name *names;
 	struct participant *initiator; /* its INVITE made the conference; while it is in the list */
 	struct participant *waiting;   /* the first whose turn to be invited has not come */
@@ -69,7 +69,8 @@ struct conference {
 	bool rung;              /* it has had its 180 */
 	bool had_second;        /* two users were connected at once */
 	bool creator_left;
-	bool settling;          /* conference_settle is at work */
+	bool closed;   /* it ends: nobody comes in any more, its group may have a new one */
+	bool settling; /* conference_settle is at work */
 	unsigned next_endpoint; /* participant.number of the next session; never reused */
 	unsigned next_number;   /* user.number beyond which none was given out */
 	unsigned *free_numbers; /* of users who were forgotten */
@@ -95,6 +96,9 @@ must_check int conference_new(struct conference **out, struct focus *focus,
 /* Closes the room, ends subscriptions without a word, frees participants (their dialogs are ended)
  * and itself. */
 void conference_free(struct conference *conference);
+
+/* It is being ended: an INVITE to its group makes a new session from now on. */
+void conference_close(struct conference *conference);
 
 struct conference *conference_find(const struct conferences *all, const char *uri);
 /* The active session of a group. */

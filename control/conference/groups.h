@@ -6,11 +6,16 @@
  * Spec:     context.md 4.1, 4.2; design 3 (a broken document is skipped at start; on a reload the
  *           last good one stays).
  * Threads:  the focus's one thread; groups_poll does a bounded piece of work (one file a call).
+ * Watched:  with inotify, which sees what is done on this machine. A file is read when who wrote it
+ *           closes it, or when it is moved or linked here; the directory may come, go and be
+ *           replaced. Of two files with one group the first one read keeps it (at start: by name),
+ *           and the other is refused until the first has left it.
  * Memory:   a struct group is counted: groups hold one reference while the document is in force,
  *           a conference another, so that an active conference survives the document's removal.
  */
 #ifndef CONTROL_CONFERENCE_GROUPS_H
 #define CONTROL_CONFERENCE_GROUPS_H
+#include <stdio.h>
 #include "control/xml/group_document.h"
 
 struct groups;
@@ -26,6 +31,9 @@ struct group {
  * -ENOBUFS. */
 must_check int groups_new(struct groups **out, const char *directory);
 void groups_free(struct groups *groups);
+/* What groups_new would refuse, a line each as FILE:LINE: sentence. -EINVAL: there was any;
+ * -ENOBUFS. */
+must_check int groups_check(const char *directory, FILE *errors);
 
 /* Readable when something in the directory changed (inotify); -1: it cannot be watched, and
  * groups_poll looks by itself every few seconds. */

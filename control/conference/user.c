@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "control/conference/conference.h"
 #include "control/conference/notifier.h"
+#include "control/focus.h"
 
 #define NUMBER_MAX 1048575u /* of a participant in the switch (switch_cmd.h) */
 
@@ -63,6 +64,17 @@ static int text_set(char **at, const char *text)
 	return 0;
 }
 
+/* context.md 5.5: what the group's document calls him comes before what he calls himself. */
+static const char *name_by_order(const struct conference *c, const char *canonical,
+	const char *canonical_second, const char *display_name)
+{
+	const struct group_member *member =
+		c->group != NULL ? group_member_find(c->group, canonical, canonical_second) : NULL;
+
+	return member != NULL && member->display_name[0] != '\0' ? member->display_name
+								 : display_name;
+}
+
 int user_enter(struct user **out, struct conference *c, const char *canonical,
 	const char *canonical_second, struct span uri, const char *display_name)
 {
@@ -70,6 +82,7 @@ int user_enter(struct user **out, struct conference *c, const char *canonical,
 
 	if (u == NULL && canonical_second[0] != '\0')
 		u = user_find(c, canonical_second);
+	display_name = name_by_order(c, canonical, canonical_second, display_name);
 	if (u != NULL) {
 		*out = u;
 		return display_name[0] != '\0' ? text_set(&u->display_name, display_name) : 0;
@@ -78,6 +91,7 @@ int user_enter(struct user **out, struct conference *c, const char *canonical,
 	if (u == NULL)
 		return -ENOBUFS;
 	u->conference = c;
+	u->hidden = focus_is_history(c->focus, canonical, canonical_second);
 	TAILQ_INIT(&u->sessions);
 	u->canonical = strdup(canonical);
 	u->uri = strndup(uri.at, uri.len);
@@ -97,8 +111,7 @@ int user_enter(struct user **out, struct conference *c, const char *canonical,
 	name_add(u, NAME_ADDRESS, u->canonical);
 	if (u->canonical_second != NULL && user_find(c, u->canonical_second) == NULL)
 		name_add(u, NAME_SECOND, u->canonical_second);
-	u->changed = c->revision;
-	TAILQ_INSERT_TAIL(&c->roster, u, link);
+	TAILQ_INSERT_HEAD(&c->roster, u, link); /* not changed yet: before all who have */
 	*out = u;
 	return 0;
 }
@@ -145,7 +158,11 @@ void user_left(struct user *u)
 void user_changed(struct user *u)
 {
 	struct conference *c = u->conference;
+	uint64_t shown = notifier_signature(u);
 
+	if (shown == u->shown)
+		return;
+	u->shown = shown;
 	u->changed = ++c->revision;
 	TAILQ_REMOVE(&c->roster, u, link);
 	TAILQ_INSERT_TAIL(&c->roster, u, link);

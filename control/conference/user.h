@@ -36,7 +36,8 @@ struct user {
 	struct conference *conference;
 	TAILQ_ENTRY(user) link;      /* conference.roster: by the time of the last change */
 	TAILQ_ENTRY(user) left_link; /* conference.left: by the time of leaving */
-	uint64_t changed;            /* the conference's revision at that change */
+	uint64_t changed;            /* the conference's revision at that change; 0: none yet */
+	uint64_t shown;              /* what others were to see from then on (notifier_signature) */
 	TAILQ_HEAD(, participant) sessions;
 	unsigned in_state[PARTICIPANT_STATE_COUNT]; /* its sessions by state */
 	struct user_name names[3];                  /* canonical, second, alias; text NULL: none */
@@ -56,6 +57,8 @@ struct user {
 	/* How its last session ended, for the roster. */
 	unsigned last_endpoint;
 	enum endpoint_disconnection departure;
+	LIST_HEAD(, subscriber) subscribers; /* to the conference's state; several devices */
+	unsigned subscriber_count;
 };
 
 /* Finds or makes. canonical_second, display_name: "" for none; a display name that the user has
@@ -77,7 +80,8 @@ bool user_is_connected(const struct user *user); /* one of its sessions is */
 bool user_is_pending(
 	const struct user *user); /* none is, but one is to be, or is invited, or joins */
 
-/* It is no longer as others were told: a session began or ended, a name changed. */
+/* It may be no longer as others were told: a session began or ended, a name changed. Where they see
+ * no difference, nothing happens. */
 void user_changed(struct user *user);
 /* It has no session (any more): it is remembered, and whoever is too much forgotten. */
 void user_left(struct user *user);

@@ -5,6 +5,8 @@
  *              the switch, refusals
  *   intake.c   what an initial INVITE brings, and the session it becomes (intake.h)
  *   adhoc.c    7.2.1.2  Ad-hoc IM Group setup
+ *   group.c    7.2.1.3  Pre-defined IM Group Session setup
+ *   join.c     7.2.1.4  Joining Pre-defined IM Group Session
  *   rejoin.c   7.2.1.5  Rejoining IM Group Session
  *   answer.c   7.2.1.1  contents of the 200
  *   invite.c   7.2.2.2  IM Session invitation request
@@ -79,6 +81,19 @@ enum participant_event remove_release(struct participant *participant);
 
 void adhoc_received(struct focus *focus, struct dialog *dialog, const struct request *request,
 	const char *factory);
+/* An INVITE to an IM Group Identity of ours. */
+void group_received(struct focus *focus, struct dialog *dialog, const struct request *request,
+	struct group *group);
+/* The same when the group has an active session. */
+void join_received(struct focus *focus, struct dialog *dialog, const struct request *request,
+	struct conference *conference);
+/* 7.2.2.9, as context.md 3.5 reads it: of an ad-hoc session who was invited or took part, and of a
+ * group whom its rules let join; nobody who was expelled. */
+bool join_is_allowed(const struct conference *conference, const struct request *request);
+/* Is there a place for who asks (CF-7.2.1.4-R3, CF-7.2.1.5-R3)? */
+bool join_has_room(const struct conference *conference, const struct request *request);
+/* If privacy is asked for, may it be had? group NULL: ad-hoc. */
+bool join_may_hide(const struct group *group, const struct request *request);
 /* A new session of the user that is to be invited when its turn comes (conference_settle); headers:
  * the header part of its list entry or Refer-To. */
 must_check int invite_add(struct participant **out, struct conference *conference,

@@ -64,12 +64,15 @@ static bool remove_all(struct conference *c, const char *reason)
 	struct participant *next;
 	bool any = false;
 
+	conference_close(c);
 	/* A large room that ends is settled at every answered BYE: no walk when there is nobody
 	 * left. */
 	if (c->in_state[PARTICIPANT_IDLE] + c->in_state[PARTICIPANT_JOINING] +
 			c->in_state[PARTICIPANT_INVITED] + c->in_state[PARTICIPANT_CONNECTED] ==
 		0)
 		return false;
+	/* Before anybody leaves: who is told that it is over need not hear of each. */
+	notifier_end(c, c->focus->stopping);
 	for (struct participant *p = TAILQ_FIRST(&c->participants); p != NULL; p = next) {
 		next = TAILQ_NEXT(p, link);
 		if (p->state == PARTICIPANT_LEAVING || p->state == PARTICIPANT_WITHDRAWN)
@@ -108,6 +111,7 @@ static bool settle_once(struct conference *c)
 	/* context.md 3.3: an initiator who gave up, or was refused, invites nobody any more. */
 	if (initiator == NULL && !c->set_up) {
 		c->set_up = true; /* who was asked in later, by REFER, is not of that */
+		c->invited = 0;   /* so who came by himself meanwhile may stay and wait */
 		if (session_withdraw(c))
 			return true;
 	}
@@ -145,7 +149,6 @@ void conference_settle(struct conference *c)
 		return;
 	log_info("conference", "ended conference=%s conferences=%u", c->uri,
 		focus->conferences.count - 1);
-	notifier_end(c, focus->stopping);
 	conference_free(c);
 }
 

@@ -227,6 +227,7 @@ static void service_start(struct writer *w, struct reader *r)
 		reader_no_memory(r);
 		return;
 	}
+	document->line = reader_line(r);
 	w->documents[w->document_count++] = document;
 	w->document = document;
 	w->member_room = w->rule_room = 0;
@@ -238,6 +239,12 @@ static void service_start(struct writer *w, struct reader *r)
 		strncmp(document->canonical, "sips:", 5) != 0) {
 		reader_refuse(r, "uri=\"%.60s\" of a <list-service> is no SIP URI: write sip:...",
 			document->uri);
+		return;
+	}
+	if (strlen(document->uri) > GROUP_URI_MAX) {
+		reader_refuse(r,
+			"the uri of a <list-service> is longer than %d octets: write a shorter one",
+			GROUP_URI_MAX);
 		return;
 	}
 	for (unsigned i = 0; i + 1 < w->document_count; i++) {
@@ -269,7 +276,7 @@ static void rule_start(struct writer *w, struct reader *r)
 	if (!grow(r, &d->rules, d->rule_count, &w->rule_room, sizeof(*d->rules)))
 		return;
 	rule = &d->rules[d->rule_count++];
-	*rule = (struct group_rule){ .id = NULL };
+	*rule = (struct group_rule){ .line = reader_line(r) };
 	w->condition_room = 0;
 	(void)reader_attribute(r, "", "id", &id);
 	if (!reader_refused(r))

@@ -21,6 +21,7 @@
 #include "include/span.h"
 
 #define GROUP_DOCUMENT_MAX (64u << 20) /* octets */
+#define GROUP_URI_MAX      255         /* of a group's address, which goes into every header */
 
 /* Actions of a rule; absent is false, but for allow-private-message (context.md 4.1). */
 #define GROUP_ACTIONS(X)                                                                           \
@@ -65,6 +66,7 @@ struct group_condition {
 };
 
 struct group_rule {
+	unsigned line;
 	char *id;
 	struct group_condition *conditions; /* all must hold; none: always */
 	unsigned condition_count;
@@ -78,6 +80,7 @@ struct group_member {
 };
 
 struct group_document {
+	unsigned line;                /* of its <list-service> */
 	char *uri, *canonical;        /* IM Group Identity */
 	char *display_name;           /* "" when absent */
 	struct group_member *members; /* in the order of the list, without duplicates */

@@ -25,6 +25,11 @@ struct reader {
 	int result;
 };
 
+unsigned reader_line(const struct reader *r)
+{
+	return r->parser != NULL && r->parser->input != NULL ? (unsigned)r->parser->input->line : 1;
+}
+
 void reader_refuse(struct reader *r, const char *format, ...)
 {
 	va_list args;
@@ -32,9 +37,7 @@ void reader_refuse(struct reader *r, const char *format, ...)
 	if (r->result != 0)
 		return;
 	r->result = -EBADMSG;
-	r->fault->line = r->parser != NULL && r->parser->input != NULL
-				 ? (unsigned)r->parser->input->line
-				 : 1;
+	r->fault->line = reader_line(r);
 	va_start(args, format);
 	vsnprintf(r->fault->sentence, sizeof(r->fault->sentence), format, args);
 	va_end(args);

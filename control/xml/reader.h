@@ -38,6 +38,7 @@ must_check int reader_run(struct span body, size_t max, const char *what,
 void reader_refuse(struct reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void reader_no_memory(struct reader *r);
 bool reader_refused(const struct reader *r);
+unsigned reader_line(const struct reader *r);
 /* An attribute of the element that starts, without the space around it; space "" for none. False:
  * it has none. The value is borrowed until the next call. */
 bool reader_attribute(struct reader *r, const char *space, const char *name, struct span *value);

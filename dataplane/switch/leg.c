@@ -237,6 +237,7 @@ void leg_unbound(struct worker *worker, struct msrp_session *session)
 	leg->cause = session->cause;
 	leg->congested = false;
 	leg->unbound_at = worker->now_ms;
+	nickname_give_up(worker, leg); /* before the session is let go: it names it */
 	conf_release(worker, leg, lent);
 	worker_post(worker, session->worker, &session->post, POST_UNBOUND_ACK);
 	leg->rebinding = NULL;
@@ -516,6 +517,8 @@ void leg_tick(struct worker *worker)
 
 	for (i = 0; i < worker->legs.fresh; i++) {
 		leg = pool_at(&worker->legs, i);
+		if (leg->used)
+			nickname_tick(worker, leg);
 		if (!leg->used || leg->removing || leg->state == LEG_BOUND || leg->bind_ms == 0 ||
 			leg->cause == LEG_CAUSE_TIMEOUT ||
 			worker->now_ms - leg->unbound_at < leg->bind_ms)

@@ -23,6 +23,7 @@ struct worker;
 struct room;
 struct leg;
 struct msrp_session;
+struct nickname_ask;
 
 /* session-id: worker 2 hex, index 8 hex, then 26 random characters (130 bits): it names the leg's
  * home. */
@@ -85,12 +86,14 @@ struct leg {
 	struct leg_conf *lent; /* what the session has; NULL: no session */
 	struct msrp_session *session;
 	struct msrp_session *rebinding; /* waits until the old one has gone */
+	struct nickname_ask *nickname;  /* NULL: no question is open */
 	struct leg_control control;
 	uint64_t joined;
 	char session_id[SESSION_ID_OCTETS];
-	uint32_t setup; /* enum leg_setup */
-	uint32_t tls;
+	uint8_t setup; /* enum leg_setup */
+	bool tls;
 };
+_Static_assert(sizeof(struct leg) <= 256, "one per leg of switch.max_legs");
 
 struct room_part;
 

@@ -18,6 +18,7 @@
 #include "dataplane/switch/transaction.h"
 
 struct connection;
+struct nickname_ask;
 
 /* How a session tells its leg that it is congested, or no longer. One is on its way at a time. */
 struct session_status {
@@ -49,8 +50,9 @@ struct msrp_session {
 	struct inbound *inbound;
 	uint32_t inbound_count;
 	struct message_ids *ids;
-	uint16_t worker; /* of the connection */
-	uint16_t home;   /* of the leg */
+	struct nickname_ask *nickname; /* asked, not answered */
+	uint16_t worker;               /* of the connection */
+	uint16_t home;                 /* of the leg */
 	bool secure;
 	struct leg *leg;                    /* the home worker's */
 	char session_id[SESSION_ID_OCTETS]; /* as asked for */

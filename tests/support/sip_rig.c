@@ -216,7 +216,8 @@ static void config_write(const struct sip_rig *rig, const struct rig_options *op
 		fprintf(file, "\"udp:127.0.0.1:%u\", \"tcp:127.0.0.1:%u\"", rig->sip_port,
 			rig->sip_port);
 	}
-	fprintf(file, "]\n  trusted: [\"" SIP_TRUSTED "/32\", \"::1/128\"]\n%s",
+	fprintf(file, "]\n  trusted: [%s]\n%s",
+		options->trusted ? options->trusted : "\"" SIP_TRUSTED "/32\", \"::1/128\"",
 		lines_of(options->sip));
 	fprintf(file, "msrp:\n  listen: [\"tcp:127.0.0.1:%u\"]\n%s", rig->msrp_port,
 		lines_of(options->msrp));

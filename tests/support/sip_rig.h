@@ -39,7 +39,8 @@ struct sip_rig {
 struct rig_options {
 	const char *sip, *msrp, *conference, *the_switch;
 	const char *listen;
-	bool no_start; /* the configuration is written, no daemon runs */
+	const char *trusted; /* replaces the items of sip.trusted */
+	bool no_start;       /* the configuration is written, no daemon runs */
 };
 /* Both daemons, ready. options may be NULL. */
 void sip_rig_start(struct sip_rig *rig, const struct rig_options *options);

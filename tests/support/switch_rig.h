@@ -26,7 +26,7 @@ struct switch_rig {
 	/* events that were not waited for, oldest first */
 	struct {
 		struct switch_event event;
-		char text[600];
+		char text[1100]; /* the longest is a nickname */
 	} * kept;
 	unsigned kept_count, kept_room;
 	/* after rig_stop: what the switch said about its life */

@@ -83,6 +83,8 @@ Test(group_document, the_example_of_the_reference_is_read_whole)
 	cr_expect_str_eq(d->subject, "");
 	cr_assert_eq(d->rule_count, 1);
 	cr_expect_str_eq(d->rules[0].id, "members");
+	cr_expect_eq(d->line, 3);
+	cr_expect_eq(d->rules[0].line, 12);
 	cr_assert_eq(d->rules[0].condition_count, 1);
 	cr_expect_eq(d->rules[0].conditions[0].kind, GROUP_IF_MEMBER);
 	cr_expect_eq(d->rules[0].said, 1u << GROUP_JOIN_HANDLING | 1u << GROUP_INITIATE |

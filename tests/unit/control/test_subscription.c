@@ -125,7 +125,7 @@ static void start_with(const char *more)
 	cr_assert_eq(config_load_text(&config, "test", yaml, strlen(yaml), out), 0, "%s", errors);
 	fclose(out);
 	free(errors);
-	cr_assert_eq(ua_new(&ua, &config, &deadlines, 100, &ua_ops, NULL), 0);
+	cr_assert_eq(ua_new(&ua, &config, &deadlines, NULL, 100, &ua_ops, NULL), 0);
 	fd = socket(AF_INET, SOCK_DGRAM, 0);
 	own_port = bound(fd);
 	at.sin_port = htons(port);
@@ -527,7 +527,7 @@ static void next_life(void)
 		subscription_free(subscribed[i]);
 	count = 0;
 	ua_free(ua);
-	cr_assert_eq(ua_new(&ua, &config, &deadlines, 100, &ua_ops, NULL), 0);
+	cr_assert_eq(ua_new(&ua, &config, &deadlines, NULL, 100, &ua_ops, NULL), 0);
 }
 
 static void restore(struct span record, uint32_t lives)

@@ -312,6 +312,45 @@ Test(worker, the_choice_that_the_test_above_spoils_is_really_the_first)
 	stop();
 }
 
+/* RFC 7701 7: a NICKNAME is always answered, whatever becomes of the controller. */
+Test(worker, a_nickname_that_nobody_decides_about_is_refused_in_time)
+{
+	const struct room_settings named = { .flags = ROOM_NICKNAME };
+	unsigned on;
+
+	for (on = 0; on < 2; on++) {
+		struct room *room;
+		struct leg *alice;
+		int a;
+
+		start(2);
+		room = open_room();
+		cr_assert_eq(room_set(workers[0], room, &named, SPAN_LITERAL(ROOM_URI "\n"),
+				     SPAN_LITERAL("*")),
+			0);
+		alice = add_member(room, "alice", 0);
+		a = dial(on);
+		bind_leg(a, alice);
+		cr_assert(strstr(hear(a), "MSRP bind0 200 OK") != NULL);
+		say(a, "MSRP nick0001 NICKNAME\r\nTo-Path: %.*s\r\nFrom-Path: %.*s\r\nUse-Nickname: \"A\"\r\n-------nick0001$\r\n",
+			SPAN_ARG(alice->conf->uri), SPAN_ARG(alice->conf->path));
+		clock_now += NICKNAME_WAIT_MS - 1;
+		cr_assert_str_eq(hear(a), "");
+		clock_now += 1001; /* a tick is a second */
+		cr_assert(strstr(hear(a), "MSRP nick0001 403 ") != NULL);
+		/* Then the next one may be asked; its answer has nowhere to go. */
+		say(a, "MSRP nick0002 NICKNAME\r\nTo-Path: %.*s\r\nFrom-Path: %.*s\r\nUse-Nickname: \"A\"\r\n-------nick0002$\r\n",
+			SPAN_ARG(alice->conf->uri), SPAN_ARG(alice->conf->path));
+		cr_assert_not_null(alice->nickname);
+		close(a);
+		step(8);
+		cr_assert_null(alice->nickname);
+		assert_at_rest(workers[0]);
+		assert_at_rest(workers[1]);
+		stop();
+	}
+}
+
 Test(worker, a_connection_that_binds_nothing_is_closed_in_time)
 {
 	char octet;
