@@ -771,8 +771,8 @@ static void branch_new(struct sip_call *call)
 		random_number());
 }
 
-void call_invite(struct sip_call *call, struct sip_peer *peer, const char *uri, const char *headers,
-	const char *type, const char *body)
+void call_outside(struct sip_call *call, struct sip_peer *peer, const char *method, const char *uri,
+	const char *headers, const char *type, const char *body)
 {
 	char all[2048] = "";
 
@@ -790,7 +790,13 @@ void call_invite(struct sip_call *call, struct sip_peer *peer, const char *uri, 
 		snprintf(all, sizeof(all), "P-Asserted-Identity: \"%s\" <sip:%s@example.com>\r\n",
 			peer->name, peer->name);
 	snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s", headers);
-	request_write(call, "INVITE", call->cseq, all, type, body);
+	request_write(call, method, call->cseq, all, type, body);
+}
+
+void call_invite(struct sip_call *call, struct sip_peer *peer, const char *uri, const char *headers,
+	const char *type, const char *body)
+{
+	call_outside(call, peer, "INVITE", uri, headers, type, body);
 }
 
 void call_factory(struct sip_call *call, struct sip_peer *peer, const char *headers, ...)
