@@ -463,6 +463,22 @@ Test(groups, rules_decide_what_a_user_may)
 			  JOIN),
 			GROUP_JOIN_HANDLING, "sip:x@h", PHONE, false, true },
 		{ RULE("<cp:identity/>", JOIN), GROUP_JOIN_HANDLING, ALICE, "", false, false },
+		{ RULE("<cp:identity><cp:one id='sip:z@h'/><cp:many domain='h'/><cp:one id='" CAROL
+		       "'/><cp:one id='sip:b@h'/><cp:one id='" ALICE "'/></cp:identity>",
+			  JOIN),
+			GROUP_JOIN_HANDLING, ALICE, "", false, true },
+		{ RULE("<cp:identity><cp:one id='sip:z@h'/><cp:many domain='h'/><cp:one id='" CAROL
+		       "'/><cp:one id='sip:b@h'/><cp:one id='" ALICE "'/></cp:identity>",
+			  JOIN),
+			GROUP_JOIN_HANDLING, "sip:other@h", CAROL, false, true },
+		{ RULE("<cp:identity><cp:one id='sip:z@h'/><cp:many domain='h'/><cp:one id='" CAROL
+		       "'/><cp:one id='sip:b@h'/><cp:one id='" ALICE "'/></cp:identity>",
+			  JOIN),
+			GROUP_JOIN_HANDLING, "sip:other@h", "", false, true },
+		{ RULE("<cp:identity><cp:one id='sip:z@h'/><cp:many domain='h'/><cp:one id='" CAROL
+		       "'/><cp:one id='sip:b@h'/><cp:one id='" ALICE "'/></cp:identity>",
+			  JOIN),
+			GROUP_JOIN_HANDLING, BOB, "", false, false },
 		/* many, but the excepted */
 		{ RULE("<cp:identity><cp:many/></cp:identity>", JOIN), GROUP_JOIN_HANDLING, PHONE,
 			"", false, true },
