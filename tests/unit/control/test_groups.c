@@ -139,12 +139,11 @@ Test(groups, a_new_document_comes_in_force_once_it_is_written)
 	begin();
 	cr_expect_eq(groups_count(groups), 0);
 	f = fopen(place("team.xml"), "w");
-	fputs(HEAD "<list-service uri=\"" TEAM "\">", f);
+	fputs(group_text(TEAM, "Team"), f);
 	fflush(f);
-	settle(true); /* IN_CREATE; half of it */
+	settle(true); /* it is complete, but nobody knows that */
 	cr_expect_eq(groups_count(groups), 0);
 	cr_expect_eq(groups_generation(groups), 0);
-	fputs("<display-name>Team</display-name></list-service>" TAIL, f);
 	fclose(f);
 	settle(true);
 	cr_expect_str_eq(name_of(TEAM), "Team");
