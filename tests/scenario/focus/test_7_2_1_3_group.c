@@ -276,6 +276,27 @@ Test(CF_7_2_1_3, R9_an_active_session_is_entered_at_once)
 	close_all();
 }
 
+Test(CF_7_2_1_3, R9e_subscribers_hear_who_came)
+{
+	const struct rig_options options = { .conference = "  notify_interval: 0.1\n" };
+	const struct sip_message *notify;
+
+	open_group(&options, GROUP(MEMBERS RULES(RULE("<is-list-member/>", MAY MAY_WATCH))));
+	enter(&call, &alice);
+	subscribe(&call);
+	LACKS(alice.message.body, "sip:bob@example.com");
+	enter(&bobs, &bob);
+	notify = notified(&call);
+	while (strstr(notify->body, "sip:bob@example.com") == NULL ||
+		strstr(notify->body, ">connected<") == NULL)
+		notify = notified(&call); /* on his way first */
+	HAS(notify->body, "<joining-method>dialed-in</joining-method>");
+	REQ("CF-7.2.1.3-R9e");
+	call_bye(&bobs);
+	call_bye(&call);
+	close_all();
+}
+
 Test(CF_7_2_1_3, OK1_the_inviter_waits_for_the_first_member)
 {
 	const struct rig_options options = {
