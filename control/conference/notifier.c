@@ -306,7 +306,7 @@ static int sheet_write(
 			u = last;
 	}
 	for (; u != NULL && r == 0; u = TAILQ_NEXT(u, link))
-		if (!u->hidden && (u->shown != 0 || u->changed > from))
+		if (u->shown != 0 || u->changed > from)
 			r = sheet_user(sheet, u, ending);
 	if (r < 0)
 		return r;
