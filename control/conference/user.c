@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "control/conference/conference.h"
+#include "control/conference/keep.h"
 #include "control/conference/notifier.h"
 #include "control/focus.h"
 
@@ -120,6 +121,7 @@ void user_free(struct user *u)
 {
 	struct conference *c = u->conference;
 
+	keep_forget_user(u);
 	for (unsigned i = 0; i < sizeof(u->names) / sizeof(u->names[0]); i++)
 		if (u->names[i].text != NULL)
 			HASH_DEL(c->names, &u->names[i]);
@@ -143,8 +145,9 @@ void user_left(struct user *u)
 {
 	struct conference *c = u->conference;
 
-	if (!TAILQ_EMPTY(&u->sessions) || u->left)
+	if (!TAILQ_EMPTY(&u->sessions) || u->left || c->restored_users != NULL)
 		return;
+	keep_user(u);
 	u->left = true;
 	TAILQ_INSERT_TAIL(&c->left, u, left_link);
 	c->left_count++;
@@ -166,6 +169,7 @@ void user_changed(struct user *u)
 	u->changed = ++c->revision;
 	TAILQ_REMOVE(&c->roster, u, link);
 	TAILQ_INSERT_TAIL(&c->roster, u, link);
+	keep_user(u);
 	notifier_changed(c); /* CF-7.2.1.3-R9e, CF-7.2.1.4-R11 */
 }
 
@@ -196,6 +200,22 @@ int user_alias(struct user *u)
 	if (asprintf(&u->alias_name, "Anonymous %u", ++u->conference->aliases) < 0) {
 		free(u->alias);
 		u->alias = u->alias_name = NULL;
+		return -ENOBUFS;
+	}
+	name_add(u, NAME_ALIAS, u->alias);
+	keep_conference(u->conference);
+	return 0;
+}
+
+int user_alias_set(struct user *u, const char *alias, const char *alias_name)
+{
+	if (u->alias != NULL || user_find(u->conference, alias) != NULL)
+		return -EBADMSG;
+	if (text_set(&u->alias, alias) < 0)
+		return -ENOBUFS;
+	if (text_set(&u->alias_name, alias_name) < 0) {
+		free(u->alias);
+		u->alias = NULL;
 		return -ENOBUFS;
 	}
 	name_add(u, NAME_ALIAS, u->alias);

@@ -34,7 +34,9 @@ struct user_name { /* a name that finds a user */
 
 struct user {
 	struct conference *conference;
-	TAILQ_ENTRY(user) link;      /* conference.roster: by the time of the last change */
+	TAILQ_ENTRY(user) link; /* conference.roster: by the time of the last change */
+	TAILQ_ENTRY(user) keep_link;
+	struct keep_state keep;
 	TAILQ_ENTRY(user) left_link; /* conference.left: by the time of leaving */
 	uint64_t changed;            /* the conference's revision at that change; 0: none yet */
 	uint64_t shown;              /* what others were to see from then on (notifier_signature) */
@@ -71,6 +73,8 @@ struct user *user_find(const struct conference *conference, const char *name);
 
 /* Gives it an alias for as long as the conference lives (context.md 2.4); again: nothing. */
 must_check int user_alias(struct user *user);
+/* The one that it had in an earlier life. */
+must_check int user_alias_set(struct user *user, const char *alias, const char *alias_name);
 /* The name that others see: alias name, else nickname, else display name, else the user part. */
 struct span user_shown_name(const struct user *user);
 /* The URI that others see: alias, else the address as written. */

@@ -26,6 +26,11 @@ enum participant_event answer_send(struct participant *p)
 	header_add(&extra, "P-Asserted-Identity", "<%s>", c->identity);
 	message.body = sdp;
 	r = session_leg_update(p, false, false);
+	if (p == c->initiator && !c->set_up) {
+		c->set_up = true;
+		keep_conference(c);
+	}
+	refresh_start(p); /* CF-7.2.1.1-OK3b */
 	if (r == 0)
 		r = dialog_answer(p->dialog, &message); /* CF-7.2.1.3-OK3 */
 	free(sdp);
@@ -38,10 +43,7 @@ enum participant_event answer_send(struct participant *p)
 		p->reason = "SIP;cause=503;text=\"No resources\"";
 		return PARTICIPANT_EV_REMOVE;
 	}
-	if (p == c->initiator)
-		c->set_up = true;
 	session_idle_start(c);
-	refresh_start(p); /* CF-7.2.1.1-OK3b */
 	log_info("answer", "connected conference=%s number=%u connected=%u", c->uri, p->number,
 		c->in_state[PARTICIPANT_CONNECTED]);
 	return PARTICIPANT_EV_NONE;

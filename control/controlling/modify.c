@@ -56,12 +56,15 @@ void modify_answered(struct participant *p, struct span body)
 	if (body.len == 0 || p->state != PARTICIPANT_CONNECTED ||
 		sdp_media_parse(body, false, &answer, NULL) < 0)
 		return;
-	moved = strcmp(answer.path, p->remote.path) != 0;
+	moved = p->reoffer || strcmp(answer.path, p->remote.path) != 0;
 	sdp_media_fini(&p->remote);
 	p->remote = answer;
+	keep_participant(p);
 	if (moved && session_leg_update(p, true, true) < 0)
 		log_warning("modify", "path not taken over conference=%s number=%u",
 			p->conference->uri, p->number);
+	else if (p->reoffer)
+		recover_taken(p);
 }
 
 void modify_received(struct participant *p, const struct request *request)
@@ -81,6 +84,7 @@ void modify_received(struct participant *p, const struct request *request)
 	if (offered && !offer_take(p, request, &moved))
 		return;
 	/* CF-7.2.1.6-R2: a new path of the peer permits one rebind (context.md 1.4). */
+	moved = moved || (offered && p->reoffer);
 	if (moved && session_leg_update(p, false, true) < 0) {
 		refuse(p, 503, "Service Unavailable", &extra, NULL);
 		return;
@@ -98,6 +102,8 @@ void modify_received(struct participant *p, const struct request *request)
 	refresh_headers(p, &extra); /* CF-7.2.1.11-R1a */
 	header_add(&extra, "P-Asserted-Identity", "<%s>", p->conference->identity);
 	p->offered = sdp != NULL && !offered;
+	if (offered && p->reoffer) /* it has asked before we did */
+		recover_taken(p);
 	dialog_modified(p->dialog, 200, "OK", &message); /* CF-7.2.1.6-R3 */
 	free(sdp);
 	refresh_start(p); /* CF-7.2.1.11-R1b */

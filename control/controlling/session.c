@@ -217,16 +217,23 @@ int session_wait(struct conference *c)
 		ua_now_ms() + focus->config->sip_invite_wait_ms, waited, c);
 }
 
+int session_room_open(struct conference *c)
+{
+	int r = conference_room_open(c, room_done);
+
+	if (r < 0)
+		c->room = NULL;
+	return r;
+}
+
 int session_open(struct conference *c)
 {
 	struct focus *focus = c->focus;
 	uint64_t lasts_ms = focus->config->conference_max_duration_ms;
-	int r = conference_room_open(c, room_done);
+	int r = session_room_open(c);
 
-	if (r < 0) {
-		c->room = NULL;
+	if (r < 0)
 		return r;
-	}
 	if (c->group != NULL && c->group->document->max_duration_s > 0)
 		lasts_ms = c->group->document->max_duration_s * 1000ull;
 	if (lasts_ms > 0)
@@ -234,7 +241,24 @@ int session_open(struct conference *c)
 			&focus->deadlines, &c->duration, ua_now_ms() + lasts_ms, lasted, c);
 	if (r == 0 && c->invited > 0)
 		r = session_wait(c);
+	keep_conference(c);
 	return r;
+}
+
+void session_resume(struct conference *c)
+{
+	struct deadlines *deadlines = &c->focus->deadlines;
+	struct participant *p;
+
+	if (c->restored_duration_ms > 0 &&
+		deadline_set(deadlines, &c->duration, c->restored_duration_ms, lasted, c) < 0)
+		log_warning("session", "duration not supervised, no memory conference=%s", c->uri);
+	TAILQ_FOREACH(p, &c->participants, link)
+	{
+		if (p->restored_wait_ms > 0)
+			session_wait_binding(p, p->restored_wait_ms);
+	}
+	session_idle_start(c);
 }
 
 /* ---- the switch ---- */
@@ -261,11 +285,9 @@ enum participant_event leg_ask(struct participant *p)
 {
 	struct conference *c = p->conference;
 	const struct media_leg_offer offer = { .path = { "", 0 } };
-	struct object_tag tag;
+	struct object_tag tag = conference_leg_tag(p);
 
-	memcpy(tag.octets, c->uri + strlen("sip:im-"), 12);
-	memcpy(tag.octets + 12, &p->number, 4);
-	if (media_leg_add(c->room, &p->leg, &tag, &offer, leg_done, p) < 0) {
+	if (c->room == NULL || media_leg_add(c->room, &p->leg, &tag, &offer, leg_done, p) < 0) {
 		p->leg = NULL;
 		p->status = 503;
 		return PARTICIPANT_EV_LEG_FAILED;
@@ -285,7 +307,7 @@ int session_leg_update(struct participant *p, bool we_offered, bool rebind)
 		.path = span_of(p->remote.path),
 	};
 
-	return media_leg_update(p->leg, &offer, rebind);
+	return p->leg != NULL ? media_leg_update(p->leg, &offer, rebind) : -EPIPE;
 }
 
 static void rebind_missed(void *arg)
@@ -298,6 +320,18 @@ static void rebind_missed(void *arg)
 	conference_settle(c);
 }
 
+void session_wait_binding(struct participant *p, uint64_t at_ms)
+{
+	struct focus *focus = p->conference->focus;
+
+	if (at_ms == 0)
+		at_ms = ua_now_ms() + focus->config->msrp_rebind_ms;
+	if (deadline_set(&focus->deadlines, &p->wait, at_ms, rebind_missed, p) < 0)
+		log_warning("session", "binding not supervised, no memory conference=%s number=%u",
+			p->conference->uri, p->number);
+	keep_participant(p);
+}
+
 void leg_changed(void *arg, void *leg_arg, const struct leg_status *status)
 {
 	struct participant *p = leg_arg;
@@ -306,7 +340,10 @@ void leg_changed(void *arg, void *leg_arg, const struct leg_status *status)
 
 	p->bound = status->state == LEG_BOUND;
 	if (p->bound) {
-		deadline_clear(&focus->deadlines, &p->wait);
+		if (deadline_is_set(&p->wait)) {
+			deadline_clear(&focus->deadlines, &p->wait);
+			keep_participant(p);
+		}
 		return;
 	}
 	switch (status->cause) {
@@ -316,10 +353,8 @@ void leg_changed(void *arg, void *leg_arg, const struct leg_status *status)
 	case LEG_CAUSE_LOST:
 	case LEG_CAUSE_PROTOCOL:
 		/* A re-INVITE may bring it back (context.md 1.4). */
-		if (p->state == PARTICIPANT_CONNECTED && !deadline_is_set(&p->wait) &&
-			deadline_set(&focus->deadlines, &p->wait,
-				ua_now_ms() + focus->config->msrp_rebind_ms, rebind_missed, p) == 0)
-			return;
+		if (p->state == PARTICIPANT_CONNECTED && !deadline_is_set(&p->wait))
+			session_wait_binding(p, 0);
 		if (deadline_is_set(&p->wait))
 			return;
 		p->reason = REASON_LOST;
@@ -455,8 +490,15 @@ static void refreshed(void *arg, const struct response *response)
 	struct participant *p = arg;
 	struct conference *c = p->conference;
 
+	if (p->reoffered)
+		recover_answered(p, response);
 	refresh_answered(p, response);
 	conference_settle(c);
+}
+
+static void changed(void *arg)
+{
+	keep_participant(arg);
 }
 
 static void modified(void *arg, const struct request *request)
@@ -504,4 +546,5 @@ const struct dialog_ops session_dialog_ops = {
 	.modify = modified,
 	.request = requested,
 	.ended = ended,
+	.changed = changed,
 };

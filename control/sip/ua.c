@@ -47,8 +47,6 @@ void ua_respond(struct ua_transaction *t, unsigned status, const char *phrase,
 			SIPTAG_CONTENT_TYPE_STR(content_type), SIPTAG_PAYLOAD_STR(body), TAG_END());
 }
 
-/* ---- what every request has to satisfy (RFC 3261 8.2) ---- */
-
 /* An option is understood in the requests that it says something about, and in OPTIONS, which may
  * ask about each. */
 static bool understood(const char *option, sip_method_t method)
@@ -62,6 +60,8 @@ static bool understood(const char *option, sip_method_t method)
 		return method == sip_method_refer || method == sip_method_options;
 	return false;
 }
+
+/* ---- what every request has to satisfy (RFC 3261 8.2) ---- */
 
 static bool require_refused(struct ua_transaction *t, const sip_t *sip)
 {
@@ -312,19 +312,18 @@ static bool via_is_ours(struct ua *ua, const sip_via_t *via)
 	return false;
 }
 
-/* RFC 3261 13.2.2.4: a 2xx to an INVITE that nobody waits for is a dialog we do not want. It makes us
- * send two requests to where its Contact says, so it has to look like the answer to one of ours,
- * and there may not be many. */
+/* RFC 3261 13.2.2.4: a 2xx to an INVITE that nobody waits for is that of a dialog we restored, or of
+ * one we do not want. The latter makes us send two requests to where its Contact says, so it has to
+ * look like the answer to one of ours, and there may not be many. */
 static void response_received(struct ua *ua, nta_agent_t *agent, msg_t *msg, const sip_t *sip)
 {
-	bool accepts = sip->sip_status->st_status / 100 == 2 && sip->sip_cseq != NULL &&
-		       sip->sip_cseq->cs_method == sip_method_invite &&
-		       sip->sip_contact != NULL && sip->sip_to != NULL &&
-		       sip->sip_to->a_tag != NULL && via_is_ours(ua, sip->sip_via);
+	bool unwanted = sip->sip_status->st_status / 100 == 2 && sip->sip_cseq != NULL &&
+			sip->sip_cseq->cs_method == sip_method_invite && sip->sip_to != NULL &&
+			sip->sip_to->a_tag != NULL && via_is_ours(ua, sip->sip_via) &&
+			!dialog_acknowledges(ua, sip) && sip->sip_contact != NULL;
 
-	if (accepts && !dialog_acknowledges(ua, sip) &&
-		admission_take(
-			ua->admission, ADMISSION_OTHER, &msg_addr(msg)->su_sa, true, ua_now_ms()))
+	if (unwanted && admission_take(ua->admission, ADMISSION_OTHER, &msg_addr(msg)->su_sa, true,
+				ua_now_ms()))
 		nta_msg_ackbye(agent, msg);
 	else
 		nta_msg_discard(agent, msg);
@@ -388,9 +387,10 @@ static void shed(struct ua *ua)
 	if (now_ms < ua->admission_said_ms + ADMISSION_LOG_MS)
 		return;
 	refused = admission_refused(ua->admission);
-	if (refused > 0)
-		log_warning("ua", "more new requests than the configured rates, 503 refused=%llu",
-			(unsigned long long)refused);
+	if (refused == 0)
+		return;
+	log_warning("ua", "more new requests than the configured rates, 503 refused=%llu",
+		(unsigned long long)refused);
 	ua->admission_said_ms = now_ms;
 }
 
