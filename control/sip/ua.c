@@ -652,6 +652,7 @@ void ua_free(struct ua *ua)
 	for (unsigned i = 0; ua->root != NULL && i < UA_WATCH_MAX; i++)
 		if (ua->watched[i].fd >= 0)
 			su_root_deregister(ua->root, ua->watched[i].index);
+	subscriptions_drop(ua);
 	if (ua->agent != NULL)
 		nta_agent_destroy(ua->agent);
 	if (ua->root != NULL)
