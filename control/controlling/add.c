@@ -20,10 +20,10 @@ static bool may_add(const struct refer *refer)
 static bool is_user(const struct focus *focus, const struct refer_target *target)
 {
 	for (unsigned i = 0; i < focus->factory_count; i++)
-		if (strcmp(target->canonical, focus->factories[i]) == 0)
+		if (strcmp(target->to.canonical, focus->factories[i]) == 0)
 			return false;
-	return !conference_is_identity(span_of(target->uri), focus->config->sip_domain) &&
-	       groups_find(focus->groups, target->canonical) == NULL;
+	return !conference_is_identity(span_of(target->to.uri), focus->config->sip_domain) &&
+	       groups_find(focus->groups, target->to.canonical) == NULL;
 }
 
 /* 7.2.2.9: may the invited one join? */
@@ -32,14 +32,14 @@ static bool may_join(const struct conference *c, const struct refer_target *targ
 	if (target->user != NULL && target->user->expelled)
 		return false;
 	return c->kind == CONFERENCE_ADHOC ||
-	       group_allows(c->group, GROUP_JOIN_HANDLING, target->canonical, "", false);
+	       group_allows(c->group, GROUP_JOIN_HANDLING, target->to.canonical, "", false);
 }
 
 void add_judge(struct refer *refer, struct refer_target *target)
 {
 	const struct conference *c = refer->conference;
 
-	target->user = user_find(c, target->canonical);
+	target->user = user_find(c, target->to.canonical);
 	if (!may_add(refer) || !is_user(refer->focus, target))
 		target->verdict = REFER_REFUSED;
 	else if (target->user != NULL && user_is_connected(target->user))
@@ -82,8 +82,8 @@ static int invite(
 		return -ENOBUFS;
 	display_name_clean(span_of(target->display_name), name);
 	/* One who left is asked in by its address, also when it was named by its alias. */
-	r = invite_add(&p, c, refer->inviter, known ? known->canonical : target->canonical,
-		span_of(known ? known->uri : target->uri), name, span_of(target->headers));
+	r = invite_add(&p, c, refer->inviter, known ? known->canonical : target->to.canonical,
+		span_of(known ? known->uri : target->to.uri), name, span_of(target->headers));
 	if (r < 0)
 		return r;
 	r = referral_watch(told, p);

@@ -40,8 +40,9 @@ static bool is_conference(const struct conference *c, const struct refer_target 
 	char canonical[IDENTITY_MAX];
 
 	return (identity_canonical(span_of(c->uri), canonical) == 0 &&
-		       strcmp(target->canonical, canonical) == 0) ||
-	       (c->group_canonical != NULL && strcmp(target->canonical, c->group_canonical) == 0);
+		       strcmp(target->to.canonical, canonical) == 0) ||
+	       (c->group_canonical != NULL &&
+		       strcmp(target->to.canonical, c->group_canonical) == 0);
 }
 
 void expel_judge(struct refer *refer, struct refer_target *target)
@@ -49,7 +50,8 @@ void expel_judge(struct refer *refer, struct refer_target *target)
 	const struct conference *c = refer->conference;
 
 	/* CF-7.2.1.8-R2 */
-	target->user = is_conference(c, target) ? refer->referrer : user_find(c, target->canonical);
+	target->user =
+		is_conference(c, target) ? refer->referrer : user_find(c, target->to.canonical);
 	if (target->user == NULL ||
 		(!user_is_connected(target->user) && !user_is_pending(target->user)))
 		target->verdict = REFER_REFUSED;

@@ -31,56 +31,31 @@ static void refuse(
 
 /* ---- whom it is about ---- */
 
-/* A URI that may have method among its parameters and headers behind '?': into its parts. -EBADMSG:
- * no IM Address; -EPROTO: a method that is not served; -ENOBUFS. */
+/* -EPROTO: a method that is not served; else as refer_to_parse. */
 static int target_read(struct refer_target *target, struct span text)
 {
-	struct span headers = text, uri = span_cut(&headers, '?'), rest, param;
-	const char *at = memchr(uri.at, '@', uri.len);
-	size_t head = at != NULL ? (size_t)(at - uri.at) : 0;
-	char *out;
+	int r = refer_to_parse(text, &target->to);
 
-	/* A user part may have semicolons of its own. */
-	rest = span_make(uri.at + head, uri.len - head);
-	param = span_cut(&rest, ';');
-	head += param.len;
-	out = target->uri = malloc(uri.len + 1);
-	if (headers.at != text.at && headers.len > 0)
-		target->headers = strndup(headers.at, headers.len);
-	else
-		target->headers = strdup("");
-	if (out == NULL || target->headers == NULL)
-		return -ENOBUFS;
-	memcpy(out, uri.at, head);
-	out += head;
-	while (rest.len > 0) {
-		struct span value, name;
-
-		param = value = span_cut(&rest, ';');
-		name = span_cut(&value, '=');
-		if (span_eq_nocase(name, SPAN_LITERAL("method"))) {
-			if (span_eq_nocase(value, SPAN_LITERAL("BYE")))
-				target->bye = true;
-			else if (!span_eq_nocase(value, SPAN_LITERAL("INVITE")))
-				return -EPROTO;
-			continue;
-		}
-		*out++ = ';';
-		memcpy(out, param.at, param.len);
-		out += param.len;
+	if (r == 0 && target->to.method == REFER_TO_OTHER) {
+		refer_to_fini(&target->to);
+		return -EPROTO;
 	}
-	*out = '\0';
-	return identity_canonical(span_of(target->uri), target->canonical);
+	return r;
+}
+
+static void target_fini(struct refer_target *target)
+{
+	refer_to_fini(&target->to);
+	free(target->headers);
+	free(target->display_name);
+	*target = (struct refer_target){ 0 };
 }
 
 static void targets_free(struct refer *refer)
 {
 	HASH_CLEAR(hh, refer->seen);
-	for (unsigned i = 0; i < refer->count; i++) {
-		free(refer->targets[i].uri);
-		free(refer->targets[i].headers);
-		free(refer->targets[i].display_name);
-	}
+	for (unsigned i = 0; i < refer->count; i++)
+		target_fini(&refer->targets[i]);
 	free(refer->targets);
 	inviter_put(refer->inviter);
 }
@@ -90,15 +65,12 @@ static void target_keep(struct refer *refer)
 {
 	struct refer_target *target = &refer->targets[refer->count], *before;
 
-	HASH_FIND_STR(refer->seen, target->canonical, before);
+	HASH_FIND_STR(refer->seen, target->to.canonical, before);
 	if (before != NULL) {
-		free(target->uri);
-		free(target->headers);
-		free(target->display_name);
-		*target = (struct refer_target){ 0 };
+		target_fini(target);
 		return;
 	}
-	HASH_ADD_STR(refer->seen, canonical, target);
+	HASH_ADD_STR(refer->seen, to.canonical, target);
 	refer->count++;
 }
 
@@ -118,11 +90,16 @@ static bool single_read(struct refer *refer, struct ua_transaction *t, struct sp
 
 	refer->targets = calloc(1, sizeof(*refer->targets));
 	if (refer->targets != NULL) {
+		struct refer_target *target = &refer->targets[0];
+
+		r = target_read(target, refer_to);
+		if (r == 0) {
+			target->headers = strdup(target->to.headers);
+			target->display_name = strdup("");
+			if (target->headers == NULL || target->display_name == NULL)
+				r = -ENOBUFS;
+		}
 		refer->count = 1;
-		r = target_read(&refer->targets[0], refer_to);
-		refer->targets[0].display_name = strdup("");
-		if (refer->targets[0].display_name == NULL)
-			r = -ENOBUFS;
 	}
 	return r == 0 ? true : refuse_target(refer, t, r);
 }
@@ -189,22 +166,15 @@ static bool list_read(struct refer *refer, struct ua_transaction *t, struct span
 		struct resource_entry *entry = &list.entries[i];
 
 		r = target_read(target, span_of(entry->uri));
-		if (r == 0) {
-			char *headers = target->headers;
-
-			target->headers = entry->headers;
-			target->display_name = entry->display_name;
-			target->anonymize = entry->anonymize;
-			entry->headers = headers;
-			entry->display_name = NULL;
-			target_keep(refer);
-		} else {
-			free(target->uri);
-			free(target->headers);
-			*target = (struct refer_target){ 0 };
+		if (r < 0) {
 			refuse_target(refer, t, r);
 			goto out;
 		}
+		target->headers = entry->headers;
+		target->display_name = entry->display_name;
+		target->anonymize = entry->anonymize;
+		entry->headers = entry->display_name = NULL;
+		target_keep(refer);
 	}
 	good = true;
 out:
@@ -258,11 +228,11 @@ static bool is_known(const struct request *request, const struct participant *p)
 static bool names_session(const struct request *request, const char *domain)
 {
 	struct refer_target target = { 0 };
-	bool does = target_read(&target, request->refer_to) == 0 && target.bye &&
-		    conference_is_identity(span_of(target.uri), domain);
+	bool does = target_read(&target, request->refer_to) == 0 &&
+		    target.to.method == REFER_TO_BYE &&
+		    conference_is_identity(span_of(target.to.uri), domain);
 
-	free(target.uri);
-	free(target.headers);
+	refer_to_fini(&target.to);
 	return does;
 }
 
@@ -327,7 +297,7 @@ static bool judged(struct refer *refer, struct ua_transaction *t)
 	for (unsigned i = 0; i < refer->count; i++) {
 		struct refer_target *target = &refer->targets[i];
 
-		if (target->bye)
+		if (target->to.method == REFER_TO_BYE)
 			expel_judge(refer, target);
 		else
 			add_judge(refer, target);
@@ -375,8 +345,8 @@ static bool privacy_allowed(const struct refer *refer)
 	for (unsigned i = 0; i < refer->count; i++) {
 		const struct refer_target *target = &refer->targets[i];
 
-		adds = adds || !target->bye;
-		if (!target->bye && takes_over(target))
+		adds = adds || target->to.method == REFER_TO_INVITE;
+		if (target->to.method == REFER_TO_INVITE && takes_over(target))
 			return false;
 	}
 	return !adds || c->kind == CONFERENCE_ADHOC || u->alias != NULL ||
@@ -393,8 +363,8 @@ static int referral_make(struct refer *refer, struct ua_transaction *t, struct r
 
 	*told = calloc(refer->count, sizeof(**told));
 	for (unsigned i = 0; r == 0 && i < refer->count; i++) {
-		if (*told == NULL ||
-			((*told)[i] = referral_target_new(referral, refer->targets[i].uri)) == NULL)
+		if (*told == NULL || ((*told)[i] = referral_target_new(
+					      referral, refer->targets[i].to.uri)) == NULL)
 			r = -ENOBUFS;
 	}
 	if (r < 0)
@@ -443,7 +413,7 @@ void refer_received(struct focus *focus, struct ua_transaction *t, const struct 
 			referral_outcome(told[i], 403, span_make("", 0));
 		else if (target->verdict == REFER_SO)
 			referral_outcome(told[i], 200, span_make("", 0));
-		else if (target->bye)
+		else if (target->to.method == REFER_TO_BYE)
 			expel_do(&refer, target, told[i]);
 		else
 			add_do(&refer, target, told[i]);

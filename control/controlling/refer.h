@@ -10,6 +10,7 @@
 #ifndef CONTROL_CONTROLLING_REFER_H
 #define CONTROL_CONTROLLING_REFER_H
 #include "control/focus.h"
+#include "control/sip/refer_to.h"
 
 enum refer_verdict {
 	REFER_REFUSED, /* not allowed; when nobody of the REFER is, it is answered 403 */
@@ -19,12 +20,10 @@ enum refer_verdict {
 };
 
 struct refer_target {
-	UT_hash_handle hh;  /* in the set of those seen, by canonical */
-	char *uri;          /* as written, without method and headers */
-	char *headers;      /* what stood behind '?'; "" */
+	UT_hash_handle hh; /* in the set of those seen, by canonical */
+	struct refer_to to;
+	char *headers;      /* that the invitation is to have, still escaped; "" */
 	char *display_name; /* of a list entry; "" */
-	char canonical[IDENTITY_MAX];
-	bool bye;
 	bool anonymize;
 	enum refer_verdict verdict;
 	struct user *user; /* of the conference: as whom it knows the target; NULL: not known */
