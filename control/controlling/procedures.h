@@ -15,6 +15,9 @@
  *   leave.c    7.2.1.10 BYE received
  *   remove.c   7.2.1.9  Removal of Participant
  *   subscribe.c 7.2.1.12 Subscribing to Participant information
+ *   refer.c    REFER: whom it is about, what it is answered (refer.h)
+ *   add.c      7.2.1.7  Adding Participants to IM Group Session
+ *   expel.c    7.2.1.8  SIP REFER BYE request received
  *   options.c  OPTIONS (context.md 3.3)
  *   recover.c  the switch came or went: what it holds is claimed, what it does not is made anew
  *
@@ -118,6 +121,9 @@ void modify_answered(struct participant *participant, struct span body);
  * it came in, NULL: it came outside of one. Answers t. */
 void subscribe_received(struct focus *focus, struct ua_transaction *t,
 	const struct request *request, struct participant *within);
+/* Any REFER; p: in whose dialog it came, NULL: in none. */
+void refer_received(struct focus *focus, struct ua_transaction *t, const struct request *request,
+	struct participant *p);
 void options_received(struct focus *focus, struct ua_transaction *t, const struct request *request);
 
 /* ---- refresh.c ---- */

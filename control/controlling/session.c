@@ -510,15 +510,11 @@ static void modified(void *arg, const struct request *request)
 static void requested(void *arg, struct ua_transaction *t, const struct request *request)
 {
 	struct participant *p = arg;
-	struct header_block extra;
 
-	if (request->method == REQUEST_SUBSCRIBE) {
+	if (request->method == REQUEST_SUBSCRIBE)
 		subscribe_received(p->conference->focus, t, request, p);
-		return;
-	}
-	header_init(&extra);
-	header_add(&extra, "Allow", "%s", UA_ALLOW);
-	ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
+	else
+		refer_received(p->conference->focus, t, request, p);
 }
 
 static void ended(void *arg, enum dialog_end end)

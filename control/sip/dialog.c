@@ -38,6 +38,7 @@ struct dialog {
 	bool modify_is_invite;
 	bool freed;    /* by the owner; goes when the last callback and a wanted BYE are done */
 	unsigned busy; /* callbacks of the stack on the C stack */
+	unsigned bye_status;
 	char *reason;
 	struct deadline session; /* refresh_due, then the end */
 	uint64_t session_end_ms;
@@ -321,6 +322,7 @@ static int bye_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
 	if (nta_outgoing_status(outgoing) < 200)
 		return 0;
 	enter(dialog);
+	dialog->bye_status = (unsigned)nta_outgoing_status(outgoing);
 	nta_outgoing_destroy(dialog->bye);
 	dialog->bye = NULL;
 	if (dialog->state == DIALOG_ENDING) {
@@ -329,6 +331,11 @@ static int bye_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
 	}
 	leave(dialog);
 	return 0;
+}
+
+unsigned dialog_bye_status(const struct dialog *dialog)
+{
+	return dialog->bye_status;
 }
 
 static void bye_send(struct dialog *dialog)

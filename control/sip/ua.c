@@ -32,6 +32,13 @@ unsigned ua_dialogs(const struct ua *ua)
 	return ua->dialogs;
 }
 
+const char *ua_phrase(unsigned status)
+{
+	const char *phrase = sip_status_phrase((int)status);
+
+	return phrase != NULL ? phrase : "";
+}
+
 void ua_respond(struct ua_transaction *t, unsigned status, const char *phrase,
 	const struct header_block *extra, const char *content_type, const char *body)
 {
@@ -141,7 +148,7 @@ bool ua_event_refused(struct ua_transaction *t, const struct request *request)
 		return false;
 	header_init(&extra);
 	if (span_eq_nocase(request->event, span_of("refer"))) {
-		/* RFC 3515 2.4.4: only REFER makes one. */
+		/* RFC 3515: only a REFER makes one. */
 		header_add_warning(&extra, t->ua->config->sip_domain,
 			"A subscription to refer is made by REFER only");
 		ua_respond(t, 403, sip_403_Forbidden, &extra, NULL, NULL);
