@@ -117,6 +117,8 @@ void rejoin_received(struct focus *focus, struct dialog *dialog, const struct re
 void modify_received(struct participant *participant, const struct request *request);
 /* The peer's answer to an offer of ours within the dialog; may be empty. */
 void modify_answered(struct participant *participant, struct span body);
+/* The answer to the offer of our 200 to an initial INVITE. False: there is none that can be taken. */
+must_check bool answer_taken(struct participant *participant, struct span body);
 /* A SUBSCRIBE to the conference package that makes a subscription; within: the session whose dialog
  * it came in, NULL: it came outside of one. Answers t. */
 void subscribe_received(struct focus *focus, struct ua_transaction *t,

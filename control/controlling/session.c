@@ -10,6 +10,7 @@
 #define REASON_UNBOUND   "SIP;cause=408;text=\"MSRP not bound\""
 #define REASON_LOST      "SIP;cause=480;text=\"MSRP connection lost\""
 #define REASON_CONGESTED "SIP;cause=480;text=\"Congested\""
+#define REASON_NO_ANSWER "SIP;cause=488;text=\"SDP not acceptable\""
 #define REASON_EXPIRED   "SIP;cause=408;text=\"Session expired\""
 
 static enum participant_event nothing(struct participant *p)
@@ -465,10 +466,19 @@ static void cancelled(void *arg)
 static void acknowledged(void *arg, struct span body)
 {
 	struct participant *p = arg;
+	struct conference *c = p->conference;
+	bool offered = p->offered;
 
-	if (p->offered)
-		modify_answered(p, body);
 	p->offered = false;
+	if (!offered)
+		return;
+	if (p->has_remote) {
+		modify_answered(p, body);
+	} else if (!answer_taken(p, body)) {
+		p->reason = REASON_NO_ANSWER;
+		session_feed(p, PARTICIPANT_EV_REMOVE);
+		conference_settle(c);
+	}
 }
 
 static void responded(void *arg, const struct response *response)

@@ -405,7 +405,7 @@ int ua_route(struct ua *ua, su_home_t *home, const char *remote, const char **re
 	const char **route)
 {
 	const struct registrar_contact *contacts;
-	char canonical[IDENTITY_MAX];
+	char canonical[IDENTITY_MAX], transport[8];
 	url_t *url;
 
 	*route = NULL;
@@ -425,7 +425,11 @@ int ua_route(struct ua *ua, su_home_t *home, const char *remote, const char **re
 	url = url_hdup(home, URL_STRING_MAKE(remote)->us_url);
 	if (url == NULL)
 		return -EINVAL;
-	if (url->url_type != url_sip && url->url_type != url_sips)
+	/* Without TLS a sips: URI, or one that asks for TLS, leads nowhere. */
+	if (url->url_type != url_sip ||
+		(url->url_params != NULL &&
+			url_param(url->url_params, "transport", transport, sizeof(transport)) > 0 &&
+			strcasecmp(transport, "tls") == 0))
 		return -ENOENT;
 	/* A user of our own domain who is not registered is nowhere; DNS would lead back to us at
 	 * best. */
