@@ -13,6 +13,7 @@
  *   modify.c   7.2.1.6  re-INVITE with new MSRP parameters
  *   refresh.c  7.2.1.11 session timer
  *   leave.c    7.2.1.10 BYE received
+ *   nickname.c RFC 7701 7, nicknames
  *   remove.c   7.2.1.9  Removal of Participant
  *   options.c  OPTIONS (context.md 3.3)
  *
@@ -93,7 +94,8 @@ bool join_is_allowed(const struct conference *conference, const struct request *
 /* Is there a place for who asks (CF-7.2.1.4-R3, CF-7.2.1.5-R3)? */
 bool join_has_room(const struct conference *conference, const struct request *request);
 /* If privacy is asked for, may it be had? group NULL: ad-hoc. */
-bool join_may_hide(const struct group *group, const struct request *request);
+bool join_may_hide(
+	const struct focus *focus, const struct group *group, const struct request *request);
 /* A new session of the user that is to be invited when its turn comes (conference_settle); headers:
  * the header part of its list entry or Refer-To. */
 must_check int invite_add(struct participant **out, struct conference *conference,
@@ -107,6 +109,10 @@ void modify_received(struct participant *participant, const struct request *requ
 /* The peer's answer to an offer of ours within the dialog; may be empty. */
 void modify_answered(struct participant *participant, struct span body);
 void options_received(struct focus *focus, struct ua_transaction *t, const struct request *request);
+
+/* A member asks the switch for a nickname; answers it. */
+void nickname_received(
+	void *arg, void *leg_arg, struct media_leg *leg, uint64_t ask, struct span name);
 
 /* ---- refresh.c ---- */
 

@@ -121,7 +121,7 @@ static bool settle_once(struct conference *c)
 	}
 	conference_counts(c, &counts);
 	switch (policy_decide(&counts, c->focus->config->conference_answer_first)) {
-	case POLICY_ADMIT_INITIATOR: /* CF-7.2.1.2-OK1 */
+	case POLICY_ADMIT_INITIATOR: /* CF-7.2.1.2-OK1, and only once: CF-7.2.1.2-OK1a */
 		if (!initiator->leg_ready)
 			return false;
 		session_feed(initiator, PARTICIPANT_EV_ADMIT);
@@ -372,6 +372,7 @@ static char *sdp_make(struct participant *p, bool answer)
 		.setup = SDP_SETUP_ACTPASS,
 		.max_size = config->msrp_max_message,
 		.chatroom = true,
+		.chatroom_nickname = config->conference_nicknames,
 		.chatroom_private = conference_allows_private(p->conference, p->user),
 		.cema = true,
 	};
@@ -384,7 +385,7 @@ static char *sdp_make(struct participant *p, bool answer)
 				      ? SDP_SETUP_ABSENT
 				      : sdp_setup_answer(p->remote.setup);
 		local.secure = p->remote.secure;
-		/* CF-7.2.1.2-OK2a */
+		/* CF-7.2.1.2-OK2a, CF-7.2.1.5-R9a, CF-7.2.1.6-R3a1 */
 		both = sdp_types_intersect(span_of(policy), span_of(p->remote.wrapped_types));
 		if (both == NULL)
 			return NULL;
