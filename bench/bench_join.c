@@ -4,27 +4,19 @@
  *
  * sipp calls the conference factory without a list (allow_empty_factory), so each call makes a
  * conference of one member, with a room and a leg in the switch, and ends it again. This is more
- * work than a join into a conference that exists, and no member hears of it: the design's figure,
- * joins a second into ONE conference with its members notified, cannot be measured before that
- * exists. CPU time of both processes by the kernel's count; a call a second and core is its
+ * work than a join into a conference that exists; that is bench_room's. CPU time of both processes by the kernel's count; a call a second and core is its
  * reciprocal, not a rate that was offered.
  * Memory: the growth of the focus's resident memory between few and many calls that are held, over
  *         TCP, where no transaction
  * lingers. usage: bench_join; PLENUM_SWITCH and PLENUM_FOCUS name the programs; sipp (sip-tester)
  * must be installed.
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "bench/daemons.h"
 #include "bench/support.h"
 
 #define SKIPPED       77 /* what meson takes for a test that could not be run */
@@ -33,8 +25,7 @@
 #define DIALOG_TARGET 4096
 #define JOIN_TARGET   2000
 
-static char directory[] = "/tmp/plenum-join-XXXXXX";
-static uint16_t sip_port, msrp_port;
+static struct daemons daemons;
 
 static const char scenario[] =
 	"<?xml version=\"1.0\" encoding=\"UTF-8\" ?>\n<scenario name=\"call\">\n"
@@ -66,96 +57,15 @@ static const char scenario[] =
 	"Max-Forwards: 70\nContent-Length: 0\n\n]]></send>\n"
 	"<recv response=\"200\"/>\n</scenario>\n";
 
-static uint16_t free_port(void)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 ||
-		getsockname(fd, (struct sockaddr *)&at, &len) < 0)
-		bench_fail("no free port: %s", strerror(errno));
-	close(fd);
-	return ntohs(at.sin_port);
-}
-
-static FILE *file_open(const char *name)
-{
-	char path[128];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, name);
-	file = fopen(path, "w");
-	if (file == NULL)
-		bench_fail("%s: %s", path, strerror(errno));
-	return file;
-}
-
 static void files_write(void)
 {
 	FILE *file;
 
-	if (mkdtemp(directory) == NULL)
-		bench_fail("mkdtemp: %s", strerror(errno));
-	sip_port = free_port();
-	msrp_port = free_port();
-	file = file_open("call.xml");
+	daemons_prepare(&daemons);
+	file = daemons_file(&daemons, "call.xml");
 	fputs(scenario, file);
 	fclose(file);
-	file = file_open("plenum.yaml");
-	fprintf(file,
-		"sip:\n  listen: [\"udp:127.0.0.1:%u\", \"tcp:127.0.0.1:%u\"]\n  trusted: [\"127.0.0.0/8\"]\n"
-		"msrp:\n  listen: [\"tcp:127.0.0.1:%u\"]\nconference:\n  allow_empty_factory: true\n"
-		"switch:\n  socket: switch.sock\n",
-		sip_port, sip_port, msrp_port);
-	fclose(file);
-}
-
-/* Starts a daemon and waits for its "ready". */
-static pid_t daemon_start(const char *variable)
-{
-	const char *program = getenv(variable);
-	char line[64] = "", config[128], log[128];
-	size_t n = 0;
-	int out[2];
-	pid_t pid;
-
-	if (program == NULL || pipe(out) < 0)
-		bench_fail("%s does not name the program", variable);
-	snprintf(config, sizeof(config), "%s/plenum.yaml", directory);
-	snprintf(log, sizeof(log), "%s/%s.log", directory, variable);
-	pid = fork();
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGTERM); /* a failed benchmark leaves nobody behind */
-		dup2(out[1], 1);
-		dup2(open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
-		close(out[0]);
-		close(out[1]);
-		execl(program, program, "-c", config, (char *)NULL);
-		_exit(127);
-	}
-	close(out[1]);
-	while (n < sizeof(line) - 1 && strchr(line, '\n') == NULL) {
-		ssize_t got = read(out[0], line + n, sizeof(line) - 1 - n);
-
-		if (got <= 0)
-			break;
-		n += (size_t)got;
-	}
-	close(out[0]);
-	if (pid < 0 || strncmp(line, "ready\n", 6) != 0)
-		bench_fail("%s is not ready; its log: %s", program, log);
-	return pid;
-}
-
-static void daemon_stop(pid_t pid, const char *name)
-{
-	int status = 0;
-
-	kill(pid, SIGTERM);
-	if (waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		bench_fail("the %s ended with status %#x", name, (unsigned)status);
+	daemons_configure(&daemons, "", "  allow_empty_factory: true\n", "");
 }
 
 static pid_t sipp_start(const char *transport, unsigned calls, unsigned rate, unsigned talk_ms)
@@ -163,9 +73,9 @@ static pid_t sipp_start(const char *transport, unsigned calls, unsigned rate, un
 	char to[64], file[128], port[16], m[16], r[16], d[16];
 	pid_t pid;
 
-	snprintf(to, sizeof(to), "127.0.0.1:%u", sip_port);
-	snprintf(file, sizeof(file), "%s/call.xml", directory);
-	snprintf(port, sizeof(port), "%u", free_port());
+	snprintf(to, sizeof(to), "127.0.0.1:%u", daemons.sip_port);
+	snprintf(file, sizeof(file), "%s/call.xml", daemons.directory);
+	snprintf(port, sizeof(port), "%u", bench_free_port());
 	snprintf(m, sizeof(m), "%u", calls);
 	snprintf(r, sizeof(r), "%u", rate);
 	snprintf(d, sizeof(d), "%u", talk_ms);
@@ -244,7 +154,6 @@ int main(void)
 {
 	unsigned calls = bench_is_quick() ? 1500 : 6000;
 	struct bench_series us = { 0 };
-	char command[128];
 	pid_t bridge, focus;
 
 	bench_title("join");
@@ -253,8 +162,9 @@ int main(void)
 		return SKIPPED;
 	}
 	files_write();
-	bridge = daemon_start("PLENUM_SWITCH");
-	focus = daemon_start("PLENUM_FOCUS");
+	daemons_start(&daemons);
+	bridge = daemons.bridge;
+	focus = daemons.focus;
 	memory_measure(focus); /* first: a heap that has been larger does not show what grows */
 	printf("\ncalls to the factory: a conference of one each (see the head of the source)\n");
 	printf("%5s %8s %8s %10s %10s %10s %12s %17s\n", "", "calls", "offered", "reached",
@@ -268,8 +178,7 @@ int main(void)
 	}
 	printf("for the design's %d joins a second on one core, a whole call (conference, INVITE and BYE) may cost %d us; at 1,000 offered over TCP: %.0f us\n",
 		JOIN_TARGET, 1000000 / JOIN_TARGET, bench_median(&us));
-	daemon_stop(focus, "focus");
-	daemon_stop(bridge, "switch");
-	snprintf(command, sizeof(command), "rm -r %s", directory);
-	return system(command) != 0;
+	daemons_stop(&daemons);
+	daemons_remove(&daemons);
+	return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/focus.h"
 #include <stdlib.h>
+#include "control/conference/restore.h"
 #include "control/controlling/intake.h"
 #include "control/controlling/procedures.h"
 #include "include/log.h"
@@ -49,6 +50,10 @@ static void request_received(void *arg, struct ua_transaction *t, const struct r
 		options_received(focus, t, request);
 		return;
 	}
+	if (request->method == REQUEST_SUBSCRIBE) {
+		subscribe_received(focus, t, request, NULL);
+		return;
+	}
 	header_init(&extra);
 	header_add(&extra, "Allow", "%s", UA_ALLOW);
 	ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
@@ -60,20 +65,44 @@ static void switch_up(void *arg)
 
 	focus->attached++;
 	log_info("focus", "switch attached");
+	recover_up(focus);
 }
 
-/* The rooms have gone with the switch: nobody can be heard, so everybody is told to leave. */
 static void switch_down(void *arg)
 {
 	struct focus *focus = arg;
-	struct conference *next;
 
 	focus->attached++;
 	log_warning("focus", "switch lost conferences=%u", focus->conferences.count);
-	for (struct conference *c = TAILQ_FIRST(&focus->conferences.list); c != NULL; c = next) {
-		next = TAILQ_NEXT(c, link);
-		conference_end(c, "SIP;cause=480;text=\"MSRP connection lost\"");
-	}
+	recover_down(focus);
+}
+
+static void commit(void *arg)
+{
+	keep_write(arg);
+}
+
+struct group *focus_group(const struct focus *focus, const char *canonical)
+{
+	return groups_find(focus->groups, canonical);
+}
+
+static int store_start(struct focus *focus)
+{
+	const struct config *config = focus->config;
+	int r;
+
+	if (config->conference_store[0] == '\0')
+		return 0;
+	r = store_open(
+		&focus->store, config->conference_store, (size_t)config->conference_store_mb << 20);
+	if (r == -EBUSY)
+		log_error("focus", "another focus is running on this store file=%s",
+			config->conference_store);
+	else if (r < 0)
+		log_error("focus", "conference.store: cannot be opened file=%s error=\"%s\"",
+			config->conference_store, strerror(-r));
+	return r;
 }
 
 /* A list of addresses of the configuration in canonical form. */
@@ -150,10 +179,18 @@ static void groups_follow(struct focus *focus)
 	{
 		struct group *group = groups_find(focus->groups, c->group_canonical);
 
+		bool described;
+
 		if (group == NULL || group == c->group)
 			continue;
+		described =
+			strcmp(group->document->display_name, c->group->document->display_name) !=
+				0 ||
+			group->document->max_participants != c->group->document->max_participants;
 		group_put(c->group);
 		c->group = group_get(group);
+		if (described)
+			notifier_described(c);
 	}
 }
 
@@ -162,6 +199,7 @@ int focus_new(struct focus **out, const struct config *config)
 	static const struct ua_ops ua_ops = {
 		.invite = invite_received,
 		.request = request_received,
+		.commit = commit,
 	};
 	static const struct media_ops media_ops = {
 		.up = switch_up,
@@ -169,6 +207,8 @@ int focus_new(struct focus **out, const struct config *config)
 		.leg_changed = leg_changed,
 		.room_counts = room_counted,
 		.nickname_asked = nickname_received,
+		.room_found = recover_room_found,
+		.leg_found = recover_leg_found,
 	};
 	struct focus *focus = calloc(1, sizeof(*focus));
 	int r = -ENOBUFS;
@@ -177,9 +217,14 @@ int focus_new(struct focus **out, const struct config *config)
 		return -ENOBUFS;
 	focus->config = config;
 	conferences_init(&focus->conferences);
+	TAILQ_INIT(&focus->recovery.waiting);
 	notifiers_init(&focus->notifiers, config, &focus->deadlines, NULL);
-	r = addresses_read(
-		&config->sip_factory, "sip.factory", &focus->factories, &focus->factory_count);
+	focus->notifiers.kept = keep_subscriber;
+	focus->notifiers.gone = keep_forget_subscriber;
+	r = keep_init(&focus->kept);
+	if (r == 0)
+		r = addresses_read(&config->sip_factory, "sip.factory", &focus->factories,
+			&focus->factory_count);
 	if (r == 0)
 		r = addresses_read(&config->conference_history_users, "conference.history_users",
 			&focus->history_users, &focus->history_count);
@@ -187,6 +232,8 @@ int focus_new(struct focus **out, const struct config *config)
 		r = reserved_read(focus);
 	if (r == 0)
 		r = groups_new(&focus->groups, config->conference_groups);
+	if (r == 0)
+		r = store_start(focus);
 	if (r < 0)
 		goto failed;
 	r = ua_new(&focus->ua, config, &focus->deadlines, focus->store,
@@ -195,6 +242,9 @@ int focus_new(struct focus **out, const struct config *config)
 		goto failed;
 	r = media_new(&focus->media, config->switch_socket, CONTROLLER_NAME, MEDIA_QUEUE_MAX,
 		&media_ops, focus);
+	if (r < 0)
+		goto failed;
+	r = restore_conferences(focus);
 	if (r < 0)
 		goto failed;
 	*out = focus;
@@ -215,8 +265,11 @@ void focus_free(struct focus *focus)
 	notifiers_fini(&focus->notifiers);
 	media_free(focus->media);
 	ua_free(focus->ua);
+	deadline_clear(&focus->deadlines, &focus->recovery.again);
 	deadlines_fini(&focus->deadlines);
 	groups_free(focus->groups);
+	store_close(focus->store);
+	keep_fini(&focus->kept);
 	free(focus->factories);
 	free(focus->history_users);
 	for (unsigned i = 0; i < focus->reserved_count; i++)
@@ -251,6 +304,7 @@ void focus_step(struct focus *focus, int extra_fd, int wait_ms)
 	media_poll(focus->media, ua_now_ms());
 	groups_follow(focus);
 	deadlines_run(&focus->deadlines, ua_now_ms());
+	keep_write(focus);
 }
 
 void focus_stop(struct focus *focus)

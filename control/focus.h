@@ -8,6 +8,7 @@
 #ifndef CONTROL_FOCUS_H
 #define CONTROL_FOCUS_H
 #include "control/conference/conference.h"
+#include "control/conference/keep.h"
 #include "control/conference/notifier.h"
 #include "control/deadline.h"
 #include "control/media.h"
@@ -16,10 +17,19 @@
 
 #define FOCUS_RETRY_AFTER_S 5 /* of a 503 while the switch is away */
 
+struct recovery { /* sessions that need a new session-id from us (controlling/recover.c) */
+	TAILQ_HEAD(, participant) waiting;
+	unsigned in_flight;
+	struct deadline again;
+};
+
 struct focus {
 	const struct config *config;
 	struct deadlines deadlines;
 	struct store *store; /* NULL: nothing survives */
+	struct kept kept;
+	bool restoring; /* records are being read */
+	struct recovery recovery;
 	struct ua *ua;
 	struct media *media;
 	struct conferences conferences;
@@ -39,7 +49,11 @@ struct focus {
 	uint64_t impossible;        /* events met in a state whose cell is empty */
 };
 
-/* Opens SIP listeners and looks for the switch. Errors are said in the log. -EINVAL: configuration.
+/* The document in force of a group of ours; NULL: there is none. */
+struct group *focus_group(const struct focus *focus, const char *canonical);
+
+/* Opens the store and SIP listeners, makes again what an earlier life left, and looks for the
+ * switch. Errors are said in the log. -EINVAL: configuration; -EBUSY: another focus has the store.
  */
 must_check int focus_new(struct focus **out, const struct config *config);
 void focus_free(struct focus *focus);

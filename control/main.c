@@ -34,6 +34,12 @@ static bool signalled(int fd)
 	return read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info);
 }
 
+/* What the configuration refers to: the group documents. */
+static int documents_check(const struct config *config, FILE *errors)
+{
+	return groups_check(config->conference_groups, errors);
+}
+
 static void run(struct focus *focus, int signals)
 {
 	bool ready = false;
@@ -59,8 +65,8 @@ int main(int argc, char **argv)
 	struct config config;
 	struct focus *focus = NULL;
 	int signals, r;
-	int status =
-		daemon_options(argc, argv, "plenum-focus", "the focus of conferences", &config);
+	int status = daemon_options(
+		argc, argv, "plenum-focus", "the focus of conferences", documents_check, &config);
 
 	if (status >= 0)
 		return status;

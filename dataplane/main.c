@@ -441,7 +441,7 @@ out:
 int main(int argc, char **argv)
 {
 	struct config config;
-	int status = daemon_options(argc, argv, "plenum-switch", "the MSRP switch", &config);
+	int status = daemon_options(argc, argv, "plenum-switch", "the MSRP switch", NULL, &config);
 
 	if (status >= 0)
 		return status;

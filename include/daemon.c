@@ -12,7 +12,7 @@ static void help(FILE *out, const char *program, const char *what)
 		"usage: %s [-c FILE] [--check | --dump-config | --reference | --help | --version]\n"
 		"\n"
 		"  -c, --config FILE  configuration (YAML); without it every key has its default\n"
-		"      --check        say what is wrong in the configuration, and end\n"
+		"      --check        say what is wrong in the configuration and what it refers to, and end\n"
 		"      --dump-config  print the whole configuration with all defaults, and end\n"
 		"      --reference    print the reference of all keys (Markdown), and end\n"
 		"  -h, --help         print this, and end\n"
@@ -26,7 +26,8 @@ static void help(FILE *out, const char *program, const char *what)
 		program, what, PLENUM_VERSION, program);
 }
 
-int daemon_options(int argc, char **argv, const char *program, const char *what, struct config *out)
+int daemon_options(int argc, char **argv, const char *program, const char *what,
+	daemon_check *check, struct config *out)
 {
 	enum { RUN = 1000, CHECK, DUMP, REFERENCE };
 	static const struct option options[] = {
@@ -39,7 +40,7 @@ int daemon_options(int argc, char **argv, const char *program, const char *what,
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *file = NULL;
-	int option, asked = RUN;
+	int option, status, asked = RUN;
 
 	log_init(program);
 	opterr = 0; /* the messages are ours: one line each */
@@ -81,12 +82,15 @@ int daemon_options(int argc, char **argv, const char *program, const char *what,
 		return DAEMON_CONFIGURATION;
 	if (asked == RUN)
 		return -1;
+	status = DAEMON_STOPPED;
 	if (asked == DUMP)
 		config_dump(out, stdout);
+	else if (check != NULL && check(out, stderr) < 0)
+		status = DAEMON_CONFIGURATION;
 	else
 		printf("%s: ok\n", file != NULL ? file : "defaults");
 	config_free(out);
-	return DAEMON_STOPPED;
+	return status;
 }
 
 void daemon_ready(void)

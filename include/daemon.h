@@ -6,7 +6,8 @@
  *   int main(int argc, char **argv)
  *   {
  *           struct config config;
- *           int status = daemon_options(argc, argv, "plenum-switch", "the MSRP switch", &config);
+ *           int status =
+ *                   daemon_options(argc, argv, "plenum-switch", "the MSRP switch", NULL, &config);
  *
  *           if (status >= 0)
  *                   return status;
@@ -27,11 +28,15 @@ enum daemon_status {
 	DAEMON_CONFIGURATION = 2, /* the configuration or the command line is wrong */
 };
 
+/* Looks at what a right configuration refers to, for --check: 0, or negative when it has written
+ * what is wrong there to `errors`, a line each. */
+typedef int daemon_check(const struct config *config, FILE *errors);
+
 /* Reads the options and the configuration, and calls log_init. -1: go on with *out, which is then
  * the caller's to free; else nothing is to be run and this is the exit status. `what` completes
- * "plenum-switch: ..." */
-must_check int daemon_options(
-	int argc, char **argv, const char *program, const char *what, struct config *out);
+ * "plenum-switch: ..."; check may be NULL. */
+must_check int daemon_options(int argc, char **argv, const char *program, const char *what,
+	daemon_check *check, struct config *out);
 
 /* Prints the line "ready" on stdout: traffic is accepted from now on. To be called once. */
 void daemon_ready(void);

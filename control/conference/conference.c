@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include "control/conference/keep.h"
 #include "control/conference/notifier.h"
 #include "control/focus.h"
 
@@ -22,42 +23,48 @@ int random_base32(char *out, unsigned characters)
 	return 0;
 }
 
+/* What names the conference beyond our life: the first characters of the random part of its
+ * identity. */
+static const char *tag_at(const struct conference *c)
+{
+	return c->uri + strlen("sip:im-");
+}
+
 void conferences_init(struct conferences *all)
 {
 	*all = (struct conferences){ 0 };
 	TAILQ_INIT(&all->list);
 }
 
-int conference_new(struct conference **out, struct focus *focus, enum conference_kind kind,
-	const char *identity, struct group *group)
+int conference_make(struct conference **out, struct focus *focus, enum conference_kind kind,
+	const char *local, const char *identity, struct group *group)
 {
 	struct conferences *all = &focus->conferences;
 	struct conference *c = calloc(1, sizeof(*c));
-	char local[27];
-	int r;
+	int r = -EINVAL;
 
 	if (c == NULL)
 		return -ENOBUFS;
+	if ((size_t)snprintf(c->uri, sizeof(c->uri), "sip:%s@%s", local,
+		    focus->config->sip_domain) >= sizeof(c->uri))
+		goto failed;
+	r = -EEXIST;
+	if (conference_find(all, c->uri) != NULL ||
+		(group != NULL && conference_find_group(all, group->document->canonical) != NULL))
+		goto failed;
+	r = -ENOBUFS;
 	c->identity = strdup(identity);
 	if (group != NULL)
 		c->group_canonical = strdup(group->document->canonical);
-	r = c->identity && (c->group_canonical || group == NULL) ? random_base32(local, 26)
-								 : -ENOBUFS;
-	if (r == 0 && (size_t)snprintf(c->uri, sizeof(c->uri), "sip:im-%s@%s", local,
-			      focus->config->sip_domain) >= sizeof(c->uri))
-		r = -EINVAL;
-	if (r < 0) {
-		free(c->identity);
-		free(c->group_canonical);
-		free(c);
-		return r;
-	}
+	if (c->identity == NULL || (c->group_canonical == NULL && group != NULL))
+		goto failed;
 	c->focus = focus;
 	c->kind = kind;
 	TAILQ_INIT(&c->participants);
 	TAILQ_INIT(&c->roster);
 	TAILQ_INIT(&c->left);
 	HASH_ADD_KEYPTR(by_uri, all->by_uri, c->uri, strlen(c->uri), c);
+	HASH_ADD_KEYPTR(by_tag, all->by_tag, tag_at(c), sizeof(struct object_tag), c);
 	if (group != NULL) {
 		c->group = group_get(group);
 		HASH_ADD_KEYPTR(
@@ -65,8 +72,23 @@ int conference_new(struct conference **out, struct focus *focus, enum conference
 	}
 	TAILQ_INSERT_HEAD(&all->list, c, link);
 	all->count++;
+	keep_conference(c);
 	*out = c;
 	return 0;
+failed:
+	free(c->identity);
+	free(c->group_canonical);
+	free(c);
+	return r;
+}
+
+int conference_new(struct conference **out, struct focus *focus, enum conference_kind kind,
+	const char *identity, struct group *group)
+{
+	char local[CONFERENCE_LOCAL_LEN + 1] = "im-";
+	int r = random_base32(local + 3, 26);
+
+	return r < 0 ? r : conference_make(out, focus, kind, local, identity, group);
 }
 
 void conference_free(struct conference *c)
@@ -80,6 +102,7 @@ void conference_free(struct conference *c)
 	deadline_clear(deadlines, &c->idle);
 	deadline_clear(deadlines, &c->duration);
 	notifier_free(c);
+	keep_forget_conference(c);
 	while ((p = TAILQ_FIRST(&c->participants)) != NULL)
 		conference_drop(p);
 	while ((u = TAILQ_FIRST(&c->roster)) != NULL)
@@ -87,6 +110,7 @@ void conference_free(struct conference *c)
 	if (c->room != NULL)
 		media_room_close(c->room);
 	HASH_DELETE(by_uri, all->by_uri, c);
+	HASH_DELETE(by_tag, all->by_tag, c);
 	conference_close(c);
 	TAILQ_REMOVE(&all->list, c, link);
 	all->count--;
@@ -97,7 +121,41 @@ void conference_free(struct conference *c)
 	free(c->contribution_id);
 	free(c->history);
 	free(c->free_numbers);
+	free(c->restored_users);
 	free(c);
+}
+
+struct conference *conference_find_tag(const struct conferences *all, const struct object_tag *tag)
+{
+	struct conference *c;
+
+	HASH_FIND(by_tag, all->by_tag, tag, sizeof(*tag), c);
+	return c;
+}
+
+struct participant *conference_participant(const struct conference *c, unsigned number)
+{
+	struct participant *p;
+
+	HASH_FIND(by_number, c->by_number, &number, sizeof(number), p);
+	return p;
+}
+
+struct object_tag conference_leg_tag(const struct participant *p)
+{
+	struct object_tag tag;
+
+	memcpy(tag.octets, tag_at(p->conference), 12);
+	memcpy(tag.octets + 12, &p->number, 4);
+	return tag;
+}
+
+unsigned conference_leg_number(const struct object_tag *tag)
+{
+	unsigned number;
+
+	memcpy(&number, tag->octets + 12, 4);
+	return number;
 }
 
 void conference_close(struct conference *c)
@@ -167,8 +225,10 @@ static void recount(const struct user *u)
 
 	if (count != NULL)
 		++*count;
-	if (u->conference->connected > 1)
+	if (u->conference->connected > 1 && !u->conference->had_second) {
 		u->conference->had_second = true;
+		keep_conference(u->conference);
+	}
 }
 
 int conference_add(struct participant **out, struct user *u)
@@ -187,6 +247,8 @@ int conference_add(struct participant **out, struct user *u)
 	}
 	p->user = u;
 	p->number = c->next_endpoint++;
+	HASH_ADD(by_number, c->by_number, number, sizeof(p->number), p);
+	keep_numbers(c);
 	if (u->left) {
 		TAILQ_REMOVE(&c->left, u, left_link);
 		c->left_count--;
@@ -207,6 +269,12 @@ void conference_drop(struct participant *p)
 	struct conference *c = p->conference;
 	struct user *u = p->user;
 
+	keep_forget_participant(p);
+	if (p->recovering)
+		TAILQ_REMOVE(&c->focus->recovery.waiting, p, recover_link);
+	if (p->reoffered)
+		c->focus->recovery.in_flight--;
+	HASH_DELETE(by_number, c->by_number, p);
 	if (p->leg != NULL)
 		media_leg_remove(p->leg);
 	if (c->initiator == p)
@@ -221,8 +289,10 @@ void conference_drop(struct participant *p)
 	recount(u);
 	u->last_endpoint = p->number;
 	u->departure = p->departure;
-	if (u->creator && TAILQ_EMPTY(&u->sessions))
+	if (u->creator && TAILQ_EMPTY(&u->sessions) && !c->creator_left) {
 		c->creator_left = true;
+		keep_conference(c);
+	}
 	participant_free(p);
 	user_changed(u);
 	if (u->in_state[PARTICIPANT_CONNECTED] + u->in_state[PARTICIPANT_LEAVING] == 0)
@@ -270,6 +340,7 @@ void conference_state(struct participant *p, enum participant_state state)
 	recount(u);
 	while (c->waiting != NULL && c->waiting->state != PARTICIPANT_IDLE)
 		c->waiting = TAILQ_NEXT(c->waiting, link);
+	keep_participant(p);
 	if (state != PARTICIPANT_GONE) /* conference_drop says that */
 		user_changed(u);
 }
@@ -347,11 +418,10 @@ int conference_room_open(struct conference *c, void (*done)(void *arg, int resul
 		SPAN_LITERAL("sip:anonymous@anonymous.invalid"),
 	};
 	uint32_t flags = ROOM_PRIVATE | (config->conference_nicknames ? ROOM_NICKNAME : 0u);
-	struct object_tag tag = { { 0 } };
+	struct object_tag tag;
 	char wrapped[2048];
 
-	/* The tag names the conference beyond our life: the random part of its identity, packed. */
-	memcpy(tag.octets, c->uri + strlen("sip:im-"), sizeof(tag.octets));
+	memcpy(tag.octets, tag_at(c), sizeof(tag.octets));
 	conference_wrapped_types(config, wrapped, sizeof(wrapped));
 	return media_room_open(c->focus->media, &c->room, &tag, flags, config->msrp_max_message,
 		uris, 3, span_of(wrapped), done, c);
@@ -414,5 +484,6 @@ int conference_hide(struct user *u)
 	if (r == 0 && u->changed > 0)
 		c->forgotten = ++c->revision;
 	user_changed(u);
+	keep_user(u);
 	return r;
 }

@@ -26,6 +26,7 @@
 
 struct focus;
 struct notifier;
+struct user;
 
 enum conference_kind {
 	CONFERENCE_ADHOC, /* 7.2.1.2, also one-to-one; it was made by the factory */
@@ -34,7 +35,10 @@ enum conference_kind {
 
 struct conference {
 	TAILQ_ENTRY(conference) link; /* of all */
-	UT_hash_handle by_uri, by_group;
+	TAILQ_ENTRY(conference) keep_link;
+	struct keep_state keep;
+	unsigned kept_endpoint; /* next_endpoint as last written */
+	UT_hash_handle by_uri, by_group, by_tag;
 	struct focus *focus;
 	enum conference_kind kind;
 	char uri[CONFERENCE_URI_MAX]; /* IM Session Identity */
@@ -51,6 +55,7 @@ struct conference {
 	TAILQ_HEAD(user_list, user) roster; /* all users, by the time of the last change */
 	TAILQ_HEAD(, user) left;            /* those without a session, by the time of leaving */
 	struct user_name *names;
+	struct participant *by_number; /* participants */
 	struct participant *initiator; /* its INVITE made the conference; while it is in the list */
 	struct participant *waiting;   /* the first whose turn to be invited has not come */
 	struct notifier *notifier;     /* NULL: nobody has subscribed */
@@ -79,11 +84,17 @@ struct conference {
 	struct deadline idle;
 	struct deadline duration;
 	uint64_t messages; /* as the switch last counted */
+	/* While it is made again (restore.c). */
+	struct user **restored_users; /* by number */
+	unsigned restored_count;
+	unsigned restored_initiator; /* its number + 1; 0: none */
+	uint64_t restored_duration_ms;
 };
 
 struct conferences {
 	TAILQ_HEAD(, conference) list;
 	struct conference *by_uri, *by_group; /* by_group: by the group's canonical identity */
+	struct conference *by_tag;            /* of its room in the switch */
 	unsigned count;
 };
 
@@ -93,6 +104,9 @@ void conferences_init(struct conferences *all);
  * identity: as written. */
 must_check int conference_new(struct conference **out, struct focus *focus,
 	enum conference_kind kind, const char *identity, struct group *group);
+/* The same with a name of an earlier life: "im-" and 26 characters. -EEXIST: there is one. */
+must_check int conference_make(struct conference **out, struct focus *focus,
+	enum conference_kind kind, const char *local, const char *identity, struct group *group);
 /* Closes the room, ends subscriptions without a word, frees participants (their dialogs are ended)
  * and itself. */
 void conference_free(struct conference *conference);
@@ -101,6 +115,10 @@ void conference_free(struct conference *conference);
 void conference_close(struct conference *conference);
 
 struct conference *conference_find(const struct conferences *all, const char *uri);
+/* The one whose room in the switch has this tag. */
+struct conference *conference_find_tag(const struct conferences *all, const struct object_tag *tag);
+/* Its session with this number; NULL: none. */
+struct participant *conference_participant(const struct conference *conference, unsigned number);
 /* The active session of a group. */
 struct conference *conference_find_group(const struct conferences *all, const char *canonical);
 /* Has the URI the shape of a Session Identity of ours? */
@@ -143,6 +161,9 @@ void inviter_put(struct inviter *inviter); /* NULL is allowed */
  * name it (context.md 2.1). */
 must_check int conference_room_open(
 	struct conference *conference, void (*done)(void *arg, int result));
+/* The tag of a session's leg, and the number of the session in it. */
+struct object_tag conference_leg_tag(const struct participant *participant);
+unsigned conference_leg_number(const struct object_tag *tag);
 /* conference.wrapped_types as one text; out has size octets. */
 void conference_wrapped_types(const struct config *config, char *out, size_t size);
 /* The leg takes part from now on: its identities go to the switch; again when they changed. */

@@ -422,13 +422,22 @@ static void file_gone(struct groups *groups, struct file *file)
 	file_free(groups, file);
 }
 
+static void warning_say(const struct groups *groups, const char *path, unsigned line,
+	const char *sentence, const char *what)
+{
+	if (groups->errors != NULL)
+		fprintf(groups->errors, "%s:%u: %s: %s\n", path, line, sentence, what);
+	else
+		log_warning("groups", "%s:%u: %s: %s", path, line, sentence, what);
+}
+
 /* What will never be as its writer may think. */
-static void document_warn(const struct group_document *d, const char *path)
+static void document_warn(
+	const struct groups *groups, const struct group_document *d, const char *path)
 {
 	if (d->members_unknown)
-		log_warning("groups",
-			"%s:%u: an <external> list is not fetched, so its members are not members group=%s",
-			path, d->line, d->uri);
+		warning_say(groups, path, d->line,
+			"an <external> list is not fetched, so who is on it is no member", d->uri);
 	for (unsigned i = 0; i < d->rule_count; i++) {
 		const struct group_rule *rule = &d->rules[i];
 
@@ -437,9 +446,9 @@ static void document_warn(const struct group_document *d, const char *path)
 
 			if (kind != GROUP_IF_EXTERNAL && kind != GROUP_IF_UNKNOWN)
 				continue;
-			log_warning("groups",
-				"%s:%u: the rule never applies, as it has a condition that is not known here rule=%s",
-				path, rule->line, rule->id);
+			warning_say(groups, path, rule->line,
+				"a rule never applies, as one of its conditions is not known here",
+				rule->id);
 			break;
 		}
 	}
@@ -494,11 +503,12 @@ static int documents_enforce(struct groups *groups, struct file *file, const cha
 		HASH_ADD_KEYPTR(hh, groups->by_uri, canonical, strlen(canonical), made[i]);
 		groups->count++;
 		members += documents[i]->member_count;
-		document_warn(documents[i], path);
+		document_warn(groups, documents[i], path);
 	}
 	groups->generation++;
-	log_info("groups", "group document in force file=%s groups=%u members=%u", path, count,
-		members);
+	if (groups->errors == NULL)
+		log_info("groups", "group document in force file=%s groups=%u members=%u", path,
+			count, members);
 	free(documents);
 	return 0;
 }
@@ -588,7 +598,7 @@ static void scan(struct groups *groups)
 		log_error("groups", "%s: %s", groups->directory, strerror(errno));
 		return;
 	}
-	if (count < 0 && !groups->said_missing)
+	if (count < 0 && !groups->said_missing && groups->errors == NULL)
 		log_info("groups", "no directory of group documents, no groups directory=%s",
 			groups->directory);
 	groups->said_missing = count < 0;

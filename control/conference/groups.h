@@ -31,8 +31,8 @@ struct group {
  * -ENOBUFS. */
 must_check int groups_new(struct groups **out, const char *directory);
 void groups_free(struct groups *groups);
-/* What groups_new would refuse, a line each as FILE:LINE: sentence. -EINVAL: there was any;
- * -ENOBUFS. */
+/* What groups_new would refuse, or warn of, a line each as FILE:LINE: sentence. -EINVAL: something
+ * would be refused; -ENOBUFS. */
 must_check int groups_check(const char *directory, FILE *errors);
 
 /* Readable when something in the directory changed (inotify); -1: it cannot be watched, and

@@ -40,6 +40,7 @@ struct notifier {
 	struct subscriber_list told, late;
 	unsigned count;
 	uint64_t news;       /* the revision that everybody should be told */
+	uint64_t described;  /* the revision at which the description changed */
 	bool brief;          /* the roster is too long to be told */
 	struct deadline due; /* of the first of told */
 	struct sheet delta, whole;
@@ -386,12 +387,12 @@ static int compose(struct subscriber *s, char **text, size_t *len)
 	head.partial =
 		!s->full_due && s->brief == n->brief && (n->brief || s->told >= c->forgotten);
 	head.users_partial = head.partial || n->brief;
-	head.description = !head.partial;
+	head.description = !head.partial || n->described > s->told;
 	if (n->brief) {
 		conference_info_clear(n->own);
 		if (s->user->shown != 0 && (!head.partial || s->user->changed > s->told))
 			own = write_user(n->own, s->user, false);
-		else if (head.partial && s->counted == c->connected)
+		else if (!head.description && s->counted == c->connected)
 			return 0;
 	} else if (head.partial) {
 		r = sheet_write(&n->delta, c, s->told, false, false);
@@ -728,6 +729,14 @@ void notifier_changed(struct conference *c)
 	n->news = c->revision;
 	set_brief(n);
 	schedule(n);
+}
+
+void notifier_described(struct conference *c)
+{
+	if (c->notifier == NULL)
+		return;
+	c->notifier->described = ++c->revision;
+	notifier_changed(c);
 }
 
 /* CF-7.2.1.8-R2a-vii, CF-7.2.1.10-R4 */

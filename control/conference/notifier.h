@@ -84,6 +84,8 @@ extern const struct subscription_ops notifier_subscription_ops; /* arg: struct s
 uint64_t notifier_signature(const struct user *user);
 /* A user is no longer as it was told. Called by user_changed; everything else calls that. */
 void notifier_changed(struct conference *conference);
+/* Its description may be no longer as it was told: the group's document was replaced. */
+void notifier_described(struct conference *conference);
 
 /* 7.2.2.11: the user left or was expelled: a last NOTIFY with its own status,
  * terminated;reason=noresource. */

@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 #include "control/deadline.h"
+#include "control/hash.h"
 #include "control/media.h"
 #include "control/sip/dialog.h"
 #include "control/sip/identity.h"
@@ -110,9 +111,17 @@ struct inviter;
 struct referral;
 struct user;
 
+struct keep_state {   /* of a record in the store (keep.h) */
+	bool marked;  /* it is to be written */
+	bool written; /* there is one */
+};
+
 struct participant {
 	TAILQ_ENTRY(participant) link;         /* of the conference */
 	TAILQ_ENTRY(participant) session_link; /* of the user */
+	TAILQ_ENTRY(participant) keep_link;
+	UT_hash_handle by_number; /* of the conference */
+	struct keep_state keep;
 	struct conference *conference;
 	struct user *user;
 	enum participant_state state;
@@ -144,6 +153,13 @@ struct participant {
 	char *sdp;                         /* what we said last; NULL: nothing */
 	uint32_t session_expires; /* seconds; what its INVITE asked, then what holds; 0: none */
 	uint32_t min_se;
-	struct deadline wait; /* for a new binding after its MSRP connection was lost */
+	struct deadline wait;      /* for a new binding after its MSRP connection was lost */
+	uint64_t restored_wait_ms; /* the same, in an earlier life; 0: none */
+	/* After the switch was away (recover.c). */
+	TAILQ_ENTRY(participant) recover_link;
+	struct leg_status found; /* of its leg, when it was found again */
+	bool reoffer;            /* it has not taken the session-id of its leg yet */
+	bool recovering;         /* it waits for its turn to be offered it */
+	bool reoffered;          /* our re-INVITE has no answer yet */
 };
 #endif

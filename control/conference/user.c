@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "control/conference/conference.h"
+#include "control/conference/keep.h"
 #include "control/conference/notifier.h"
 #include "control/focus.h"
 
@@ -133,6 +134,7 @@ void user_free(struct user *u)
 {
 	struct conference *c = u->conference;
 
+	keep_forget_user(u);
 	for (unsigned i = 0; i < sizeof(u->names) / sizeof(u->names[0]); i++)
 		name_remove(u, i);
 	TAILQ_REMOVE(&c->roster, u, link);
@@ -165,9 +167,10 @@ void user_left(struct user *u)
 {
 	struct conference *c = u->conference;
 
-	if (!TAILQ_EMPTY(&u->sessions) || u->left)
+	if (!TAILQ_EMPTY(&u->sessions) || u->left || c->restored_users != NULL)
 		return;
 	nickname_drop(u); /* RFC 7701 7: others may have it now */
+	keep_user(u);
 	u->left = true;
 	TAILQ_INSERT_TAIL(&c->left, u, left_link);
 	c->left_count++;
@@ -189,7 +192,8 @@ void user_changed(struct user *u)
 	u->changed = ++c->revision;
 	TAILQ_REMOVE(&c->roster, u, link);
 	TAILQ_INSERT_TAIL(&c->roster, u, link);
-	notifier_changed(c);
+	keep_user(u);
+	notifier_changed(c); /* CF-7.2.1.3-R9e, CF-7.2.1.4-R11 */
 }
 
 bool user_is_connected(const struct user *u)
@@ -260,6 +264,7 @@ int user_alias(struct user *u)
 		snprintf(name, sizeof(name), "Anonymous %u", ++c->aliases);
 		r = user_alias_set(u, alias, name);
 	} while (r == -EBADMSG);
+	keep_conference(c);
 	return r;
 }
 
@@ -270,7 +275,6 @@ int user_nickname_set(struct user *u, struct span name)
 
 	if (name.len == 0) {
 		nickname_drop(u);
-		user_changed(u);
 		return 0;
 	}
 	if (u->alias != NULL)
@@ -295,7 +299,6 @@ int user_nickname_set(struct user *u, struct span name)
 	u->nickname = text;
 	u->nickname_key = called;
 	name_add(u, NAME_NICKNAME, u->nickname_key);
-	user_changed(u);
 	return 0;
 }
 

@@ -35,7 +35,9 @@ struct user_name { /* a name that finds a user */
 
 struct user {
 	struct conference *conference;
-	TAILQ_ENTRY(user) link;      /* conference.roster: by the time of the last change */
+	TAILQ_ENTRY(user) link; /* conference.roster: by the time of the last change */
+	TAILQ_ENTRY(user) keep_link;
+	struct keep_state keep;
 	TAILQ_ENTRY(user) left_link; /* conference.left: by the time of leaving */
 	uint64_t changed;            /* the conference's revision at that change; 0: none yet */
 	uint64_t shown;              /* what others were to see from then on (notifier_signature) */
@@ -77,7 +79,7 @@ must_check int user_alias(struct user *user);
 /* The one that it had in an earlier life. -EBADMSG: it has one, or another has that. */
 must_check int user_alias_set(struct user *user, const char *alias, const char *alias_name);
 /* RFC 7701 7: takes a nickname, until the last of its sessions ends; an empty one removes it. The
- * one before stays when this is refused. -EPERM: an anonymous user has none; -EBADMSG: malformed;
+ * one before stays when this is refused; the caller says user_changed. -EPERM: an anonymous user has none; -EBADMSG: malformed;
  * -EEXIST: reserved (conference.reserved_nicknames), or another user has it or is known by it;
  * -ENOBUFS. */
 must_check int user_nickname_set(struct user *user, struct span name);

@@ -15,7 +15,8 @@ enum participant_event answer_send(struct participant *p)
 		.extra = &extra,
 		.content_type = "application/sdp",
 	};
-	char *sdp = session_sdp(p, true); /* CF-7.2.1.2-OK2, CF-7.2.1.5-R9 */
+	/* CF-7.2.1.2-OK2, CF-7.2.1.3-R9b, CF-7.2.1.3-OK2, CF-7.2.1.4-R9a, CF-7.2.1.5-R9 */
+	char *sdp = session_sdp(p, true);
 	int r;
 
 	if (sdp == NULL)
@@ -26,21 +27,25 @@ enum participant_event answer_send(struct participant *p)
 	header_add(&extra, "P-Asserted-Identity", "<%s>", c->identity);
 	message.body = sdp;
 	r = session_leg_update(p, false, false);
+	if (p == c->initiator && !c->set_up) {
+		c->set_up = true;
+		keep_conference(c);
+	}
+	refresh_start(p); /* CF-7.2.1.1-OK3b */
 	if (r == 0)
-		r = dialog_answer(p->dialog, &message); /* CF-7.2.1.2-OK3, CF-7.2.1.5-R10 */
+		/* CF-7.2.1.2-OK3, CF-7.2.1.3-OK3, CF-7.2.1.5-R10 */
+		r = dialog_answer(p->dialog, &message);
 	free(sdp);
 	if (r == 0)
-		r = conference_member_add(p); /* CF-7.2.1.2-OK4, CF-7.2.1.5-R11 */
+		/* CF-7.2.1.2-OK4, CF-7.2.1.3-R9d, CF-7.2.1.3-OK4, CF-7.2.1.5-R11 */
+		r = conference_member_add(p);
 	if (r < 0) {
 		log_warning("answer", "not admitted conference=%s result=\"%s\"", c->uri,
 			result_text(r));
 		p->reason = "SIP;cause=503;text=\"No resources\"";
 		return PARTICIPANT_EV_REMOVE;
 	}
-	if (p == c->initiator)
-		c->set_up = true;
 	session_idle_start(c);
-	refresh_start(p); /* CF-7.2.1.1-OK3b */
 	log_info("answer", "connected conference=%s number=%u connected=%u", c->uri, p->number,
 		c->in_state[PARTICIPANT_CONNECTED]);
 	return PARTICIPANT_EV_NONE;
@@ -62,7 +67,7 @@ enum participant_event answer_ring(struct participant *p)
 	return PARTICIPANT_EV_NONE;
 }
 
-/* CF-7.2.1.2-FR1 */
+/* CF-7.2.1.2-FR1, CF-7.2.1.3-FR1 */
 enum participant_event answer_reject(struct participant *p)
 {
 	struct focus *focus = p->conference->focus;

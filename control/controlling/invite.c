@@ -248,7 +248,7 @@ enum participant_event invite_join(struct participant *p)
 	return PARTICIPANT_EV_NONE;
 }
 
-/* CF-7.2.1.2-FR1a: the lowest */
+/* CF-7.2.1.2-FR1a, CF-7.2.1.3-FR1a: the lowest */
 enum participant_event invite_count_failure(struct participant *p)
 {
 	struct conference *c = p->conference;

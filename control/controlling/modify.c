@@ -77,13 +77,19 @@ static bool offer_take(struct participant *p, const struct request *request, str
 void modify_answered(struct participant *p, struct span body)
 {
 	struct sdp_media answer;
+	struct change change;
 
 	if (body.len == 0 || p->state != PARTICIPANT_CONNECTED ||
 		sdp_media_parse(body, false, &answer, NULL) < 0)
 		return;
-	if (change_tell(p, remote_take(p, &answer), true) < 0)
+	change = remote_take(p, &answer);
+	change.moved = change.moved || p->reoffer;
+	keep_participant(p);
+	if (change_tell(p, change, true) < 0)
 		log_warning("modify", "path not taken over conference=%s number=%u",
 			p->conference->uri, p->number);
+	else if (p->reoffer)
+		recover_taken(p);
 }
 
 void modify_received(struct participant *p, const struct request *request)
@@ -103,6 +109,7 @@ void modify_received(struct participant *p, const struct request *request)
 	}
 	if (offered && !offer_take(p, request, &change))
 		return;
+	change.moved = change.moved || (offered && p->reoffer);
 	if (change_tell(p, change, false) < 0) {
 		refuse(p, 503, "Service Unavailable", &extra, NULL);
 		return;
@@ -120,6 +127,8 @@ void modify_received(struct participant *p, const struct request *request)
 	refresh_headers(p, &extra); /* CF-7.2.1.11-R1a */
 	header_add(&extra, "P-Asserted-Identity", "<%s>", p->conference->identity);
 	p->offered = sdp != NULL && !offered;
+	if (offered && p->reoffer) /* it has asked before we did */
+		recover_taken(p);
 	/* CF-7.2.1.6-R3, CF-7.2.1.6-R3a, CF-7.2.1.6-R3b */
 	dialog_modified(p->dialog, 200, "OK", &message);
 	free(sdp);

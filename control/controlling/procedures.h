@@ -15,7 +15,9 @@
  *   leave.c    7.2.1.10 BYE received
  *   nickname.c RFC 7701 7, nicknames
  *   remove.c   7.2.1.9  Removal of Participant
+ *   subscribe.c 7.2.1.12 Subscribing to Participant information
  *   options.c  OPTIONS (context.md 3.3)
+ *   recover.c  the switch came or went: what it holds is claimed, what it does not is made anew
  *
  * Place:    focus -> procedures -> conference, dialog, media.
  * Threads:  the focus's one thread.
@@ -53,6 +55,12 @@ must_check int session_make(struct conference **out, struct focus *focus, enum c
 	const char *identity, struct group *group, const struct request *request);
 /* Opens its room, and starts what it may last and, if it invites, the wait for an answer. */
 must_check int session_open(struct conference *conference);
+/* The room of a conference in the switch. */
+must_check int session_room_open(struct conference *conference);
+/* One of an earlier life goes on: what it may last, and who had lost its MSRP connection. */
+void session_resume(struct conference *conference);
+/* It is removed when it is not bound again by then (0: in msrp.rebind_s). */
+void session_wait_binding(struct participant *participant, uint64_t at_ms);
 /* Starts (again) the time after which invitations without an answer are withdrawn
  * (sip.invite_wait_s). */
 must_check int session_wait(struct conference *conference);
@@ -108,6 +116,10 @@ void rejoin_received(struct focus *focus, struct dialog *dialog, const struct re
 void modify_received(struct participant *participant, const struct request *request);
 /* The peer's answer to an offer of ours within the dialog; may be empty. */
 void modify_answered(struct participant *participant, struct span body);
+/* A SUBSCRIBE to the conference package that makes a subscription; within: the session whose dialog
+ * it came in, NULL: it came outside of one. Answers t. */
+void subscribe_received(struct focus *focus, struct ua_transaction *t,
+	const struct request *request, struct participant *within);
 void options_received(struct focus *focus, struct ua_transaction *t, const struct request *request);
 
 /* A member asks the switch for a nickname; answers it. */
@@ -126,6 +138,27 @@ void refresh_start(struct participant *participant);
 /* It is our turn to refresh, and what came of it. */
 void refresh_due(struct participant *participant);
 void refresh_answered(struct participant *participant, const struct response *response);
+/* A re-INVITE with our offer and the session timer. */
+must_check int refresh_offer(struct participant *participant);
 /* What a 422 says. */
 void refresh_too_small(const struct config *config, struct header_block *block);
+
+/* ---- recover.c ---- */
+
+/* What the switch still holds (media_ops). */
+void *recover_room_found(void *arg, const struct object_tag *tag, struct media_room *room,
+	const struct room_counts *counts);
+void *recover_leg_found(void *arg, void *room_arg, const struct object_tag *tag,
+	struct media_leg *leg, const struct leg_status *status, struct span uri, uint16_t port);
+/* The switch is there: what it does not hold is made anew. */
+void recover_up(struct focus *focus);
+/* It is gone. */
+void recover_down(struct focus *focus);
+/* The handles of room and legs are given back. */
+void recover_let_go(struct conference *conference);
+/* The answer to the offer of a new session-id (participant.reoffered). */
+void recover_answered(struct participant *participant, const struct response *response);
+/* The peer knows the session-id of its leg now, and the leg the peer's path. */
+void recover_taken(struct participant *participant);
+void recover_forget(struct participant *participant);
 #endif

@@ -51,18 +51,15 @@ static bool allows(const struct participant *p, struct span method)
 	return false;
 }
 
-/* Where we are the refresher: an UPDATE without SDP where the peer takes it, else a re-INVITE whose
- * SDP is unchanged. */
-void refresh_due(struct participant *p)
+static int refresh_say(struct participant *p, bool update)
 {
-	bool update = allows(p, SPAN_LITERAL("UPDATE"));
 	struct header_block extra;
 	struct dialog_message message = { .contact = p->conference->uri, .extra = &extra };
 	char *sdp = update ? NULL : session_sdp(p, false);
 	int r;
 
 	if (!update && sdp == NULL)
-		return;
+		return -ENOBUFS;
 	header_init(&extra);
 	header_add(&extra, "Session-Expires", "%u;refresher=uac", p->session_expires);
 	header_add(&extra, "Min-SE", "%u",
@@ -76,6 +73,21 @@ void refresh_due(struct participant *p)
 		log_info("refresh", "not sent conference=%s number=%u result=\"%s\"",
 			p->conference->uri, p->number, result_text(r));
 	free(sdp);
+	return r;
+}
+
+int refresh_offer(struct participant *p)
+{
+	return refresh_say(p, false);
+}
+
+/* Where we are the refresher: an UPDATE without SDP where the peer takes it, else a re-INVITE whose
+ * SDP is unchanged. */
+void refresh_due(struct participant *p)
+{
+	if (refresh_say(p, allows(p, SPAN_LITERAL("UPDATE"))) < 0)
+		log_debug("refresh", "the session ends by itself conference=%s number=%u",
+			p->conference->uri, p->number);
 }
 
 /* RFC 4028 10: only a 2xx extends the session; what is left of it ends by itself. */

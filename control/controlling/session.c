@@ -121,7 +121,9 @@ static bool settle_once(struct conference *c)
 	}
 	conference_counts(c, &counts);
 	switch (policy_decide(&counts, c->focus->config->conference_answer_first)) {
-	case POLICY_ADMIT_INITIATOR: /* CF-7.2.1.2-OK1, and only once: CF-7.2.1.2-OK1a */
+	/* CF-7.2.1.2-OK1, CF-7.2.1.3-OK1; who has been answered waits no more: CF-7.2.1.2-OK1a,
+	 * CF-7.2.1.3-OK1a */
+	case POLICY_ADMIT_INITIATOR:
 		if (!initiator->leg_ready)
 			return false;
 		session_feed(initiator, PARTICIPANT_EV_ADMIT);
@@ -216,16 +218,23 @@ int session_wait(struct conference *c)
 		ua_now_ms() + focus->config->sip_invite_wait_ms, waited, c);
 }
 
+int session_room_open(struct conference *c)
+{
+	int r = conference_room_open(c, room_done);
+
+	if (r < 0)
+		c->room = NULL;
+	return r;
+}
+
 int session_open(struct conference *c)
 {
 	struct focus *focus = c->focus;
 	uint64_t lasts_ms = focus->config->conference_max_duration_ms;
-	int r = conference_room_open(c, room_done);
+	int r = session_room_open(c);
 
-	if (r < 0) {
-		c->room = NULL;
+	if (r < 0)
 		return r;
-	}
 	if (c->group != NULL && c->group->document->max_duration_s > 0)
 		lasts_ms = c->group->document->max_duration_s * 1000ull;
 	if (lasts_ms > 0)
@@ -233,7 +242,24 @@ int session_open(struct conference *c)
 			&focus->deadlines, &c->duration, ua_now_ms() + lasts_ms, lasted, c);
 	if (r == 0 && c->invited > 0)
 		r = session_wait(c);
+	keep_conference(c);
 	return r;
+}
+
+void session_resume(struct conference *c)
+{
+	struct deadlines *deadlines = &c->focus->deadlines;
+	struct participant *p;
+
+	if (c->restored_duration_ms > 0 &&
+		deadline_set(deadlines, &c->duration, c->restored_duration_ms, lasted, c) < 0)
+		log_warning("session", "duration not supervised, no memory conference=%s", c->uri);
+	TAILQ_FOREACH(p, &c->participants, link)
+	{
+		if (p->restored_wait_ms > 0)
+			session_wait_binding(p, p->restored_wait_ms);
+	}
+	session_idle_start(c);
 }
 
 /* ---- the switch ---- */
@@ -260,11 +286,9 @@ enum participant_event leg_ask(struct participant *p)
 {
 	struct conference *c = p->conference;
 	const struct media_leg_offer offer = { .path = { "", 0 } };
-	struct object_tag tag;
+	struct object_tag tag = conference_leg_tag(p);
 
-	memcpy(tag.octets, c->uri + strlen("sip:im-"), 12);
-	memcpy(tag.octets + 12, &p->number, 4);
-	if (media_leg_add(c->room, &p->leg, &tag, &offer, leg_done, p) < 0) {
+	if (c->room == NULL || media_leg_add(c->room, &p->leg, &tag, &offer, leg_done, p) < 0) {
 		p->leg = NULL;
 		p->status = 503;
 		return PARTICIPANT_EV_LEG_FAILED;
@@ -284,7 +308,7 @@ int session_leg_update(struct participant *p, bool we_offered, bool rebind)
 		.path = span_of(p->remote.path),
 	};
 
-	return media_leg_update(p->leg, &offer, rebind);
+	return p->leg != NULL ? media_leg_update(p->leg, &offer, rebind) : -EPIPE;
 }
 
 static void rebind_missed(void *arg)
@@ -297,6 +321,18 @@ static void rebind_missed(void *arg)
 	conference_settle(c);
 }
 
+void session_wait_binding(struct participant *p, uint64_t at_ms)
+{
+	struct focus *focus = p->conference->focus;
+
+	if (at_ms == 0)
+		at_ms = ua_now_ms() + focus->config->msrp_rebind_ms;
+	if (deadline_set(&focus->deadlines, &p->wait, at_ms, rebind_missed, p) < 0)
+		log_warning("session", "binding not supervised, no memory conference=%s number=%u",
+			p->conference->uri, p->number);
+	keep_participant(p);
+}
+
 void leg_changed(void *arg, void *leg_arg, const struct leg_status *status)
 {
 	struct participant *p = leg_arg;
@@ -305,7 +341,10 @@ void leg_changed(void *arg, void *leg_arg, const struct leg_status *status)
 
 	p->bound = status->state == LEG_BOUND;
 	if (p->bound) {
-		deadline_clear(&focus->deadlines, &p->wait);
+		if (deadline_is_set(&p->wait)) {
+			deadline_clear(&focus->deadlines, &p->wait);
+			keep_participant(p);
+		}
 		return;
 	}
 	switch (status->cause) {
@@ -315,10 +354,8 @@ void leg_changed(void *arg, void *leg_arg, const struct leg_status *status)
 	case LEG_CAUSE_LOST:
 	case LEG_CAUSE_PROTOCOL:
 		/* A re-INVITE may bring it back (context.md 1.4). */
-		if (p->state == PARTICIPANT_CONNECTED && !deadline_is_set(&p->wait) &&
-			deadline_set(&focus->deadlines, &p->wait,
-				ua_now_ms() + focus->config->msrp_rebind_ms, rebind_missed, p) == 0)
-			return;
+		if (p->state == PARTICIPANT_CONNECTED && !deadline_is_set(&p->wait))
+			session_wait_binding(p, 0);
 		if (deadline_is_set(&p->wait))
 			return;
 		p->reason = REASON_LOST;
@@ -385,7 +422,8 @@ static char *sdp_make(struct participant *p, bool answer)
 				      ? SDP_SETUP_ABSENT
 				      : sdp_setup_answer(p->remote.setup);
 		local.secure = p->remote.secure;
-		/* CF-7.2.1.2-OK2a, CF-7.2.1.5-R9a, CF-7.2.1.6-R3a1 */
+		/* CF-7.2.1.2-OK2a, CF-7.2.1.3-OK2a, CF-7.2.1.3-R9bi, CF-7.2.1.4-R9b,
+		 * CF-7.2.1.5-R9a, CF-7.2.1.6-R3a1 */
 		both = sdp_types_intersect(span_of(policy), span_of(p->remote.wrapped_types));
 		if (both == NULL)
 			return NULL;
@@ -455,13 +493,35 @@ static void refreshed(void *arg, const struct response *response)
 	struct participant *p = arg;
 	struct conference *c = p->conference;
 
+	if (p->reoffered)
+		recover_answered(p, response);
 	refresh_answered(p, response);
 	conference_settle(c);
+}
+
+static void changed(void *arg)
+{
+	keep_participant(arg);
 }
 
 static void modified(void *arg, const struct request *request)
 {
 	modify_received(arg, request);
+}
+
+/* RFC 5057: a further usage of the dialog. */
+static void requested(void *arg, struct ua_transaction *t, const struct request *request)
+{
+	struct participant *p = arg;
+	struct header_block extra;
+
+	if (request->method == REQUEST_SUBSCRIBE) {
+		subscribe_received(p->conference->focus, t, request, p);
+		return;
+	}
+	header_init(&extra);
+	header_add(&extra, "Allow", "%s", UA_ALLOW);
+	ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
 }
 
 static void ended(void *arg, enum dialog_end end)
@@ -487,5 +547,7 @@ const struct dialog_ops session_dialog_ops = {
 	.refresh_due = due,
 	.refreshed = refreshed,
 	.modify = modified,
+	.request = requested,
 	.ended = ended,
+	.changed = changed,
 };

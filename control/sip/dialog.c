@@ -915,11 +915,14 @@ void dialog_pack(const struct dialog *dialog, struct pack *pack)
 	su_home_deinit(home);
 }
 
-/* A text of the record as a string of home; NULL: absent. */
+/* A text of the record as a string of home; NULL: absent, or with a character that ends a line. */
 static char *text_of(su_home_t *home, const struct unpacked *fields, const char *name)
 {
 	struct span text = unpack_text(fields, name);
 
+	for (size_t i = 0; i < text.len; i++)
+		if ((unsigned char)text.at[i] < ' ')
+			return NULL;
 	return text.len > 0 ? su_strndup(home, text.at, (isize_t)text.len) : NULL;
 }
 
@@ -1011,10 +1014,12 @@ static void answer_again(struct dialog *dialog, su_home_t *home, const struct un
 		.contact = text_of(home, fields, "said-contact"),
 		.extra = &extra,
 		.content_type = text_of(home, fields, "said-type"),
-		.body = text_of(home, fields, "said-body"),
 	};
 	struct span text = unpack_text(fields, "said-extra");
+	struct span body = unpack_text(fields, "said-body");
 
+	if (body.len > 0)
+		message.body = su_strndup(home, body.at, (isize_t)body.len);
 	header_init(&extra);
 	if (text.len < sizeof(extra.text)) {
 		memcpy(extra.text, text.at, text.len);

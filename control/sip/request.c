@@ -145,13 +145,13 @@ static bool source_is_trusted(struct ua *ua, nta_incoming_t *incoming)
 
 	if (msg == NULL)
 		return false;
-	trusted = prefix_list_has(ua->trusted, &msg_addr(msg)->su_sa);
+	trusted = ua_source_is_trusted(ua, msg);
 	msg_destroy(msg);
 	return trusted;
 }
 
 /* context.md 3.1: believed from a trusted source only; two values, sip: and tel:, name one user. */
-static void identity_read(struct request *out, struct ua *ua, su_home_t *home, const sip_t *sip)
+static void identity_read(struct request *out, su_home_t *home, const sip_t *sip, bool trust_from)
 {
 	const sip_p_asserted_identity_t *pai = sip_p_asserted_identity(sip);
 	const sip_from_t *from = sip->sip_from;
@@ -178,7 +178,7 @@ static void identity_read(struct request *out, struct ua *ua, su_home_t *home, c
 			memcpy(out->asserted_second, canonical, IDENTITY_MAX);
 		}
 	}
-	if (!out->authenticated && ua->config->sip_trust_from && from != NULL) {
+	if (!out->authenticated && trust_from && from != NULL) {
 		out->asserted_uri = uri_of(home, from->a_url);
 		out->authenticated = identity_canonical(out->asserted_uri, out->asserted) == 0;
 	}
@@ -219,13 +219,19 @@ static void body_read(
 void request_read(struct request *out, struct ua *ua, su_home_t *home, nta_incoming_t *incoming,
 	const sip_t *sip)
 {
+	request_parse(out, home, sip, source_is_trusted(ua, incoming), ua->config->sip_trust_from);
+}
+
+void request_parse(
+	struct request *out, su_home_t *home, const sip_t *sip, bool trusted, bool trust_from)
+{
 	*out = (struct request){ 0 };
 	out->method = method_of(sip);
 	out->method_name = text_of(sip->sip_request->rq_method_name);
 	out->uri = uri_of(home, sip->sip_request->rq_url);
 	out->asserted_uri = text_of(NULL);
-	out->trusted = source_is_trusted(ua, incoming);
-	identity_read(out, ua, home, sip);
+	out->trusted = trusted;
+	identity_read(out, home, sip, trust_from);
 	out->privacy = sip->sip_privacy != NULL &&
 		       (params_have(sip->sip_privacy->priv_values, "id") ||
 			       params_have(sip->sip_privacy->priv_values, "user"));

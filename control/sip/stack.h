@@ -26,6 +26,7 @@
 #include <sofia-sip/sip_util.h>
 #include <sofia-sip/tport_tag.h>
 #include <sofia-sip/url.h>
+#include "control/sip/admission.h"
 #include "control/sip/dialog.h"
 #include "control/sip/registrar.h"
 #include "control/sip/subscription.h"
@@ -34,9 +35,10 @@
 struct ua {
 	su_root_t *root;
 	nta_agent_t *agent;
-	nta_leg_t *strangers; /* nta's default leg: every request outside a dialog; NULL: load is
-				 shed */
+	bool shedding; /* too many transactions: new requests get 503 */
 	bool stepped;
+	struct admission *admission;
+	uint64_t admission_said_ms;
 	const struct config *config;
 	struct deadlines *deadlines;
 	struct prefix_list *trusted;
@@ -61,9 +63,11 @@ struct usages {
 	LIST_HEAD(, subscription) subscriptions;
 };
 
+/* Where an answer goes: to a transaction, or, without one, to the message itself. */
 struct ua_transaction {
 	struct ua *ua;
-	nta_incoming_t *incoming;
+	nta_incoming_t *incoming; /* NULL: msg */
+	msg_t *msg;
 	struct dialog *dialog; /* the INVITE's dialog that it came in; NULL: none */
 	struct usages *usages; /* else the leg of subscriptions that it came in; NULL: none */
 };
@@ -71,6 +75,11 @@ struct ua_transaction {
 /* Fills *out from a request as far as it goes; strings that had to be made live in home. */
 void request_read(struct request *out, struct ua *ua, su_home_t *home, nta_incoming_t *incoming,
 	const sip_t *sip);
+/* The same without a transaction. trusted: the source is within sip.trusted; trust_from: the lab
+ * switch of that name. */
+void request_parse(
+	struct request *out, su_home_t *home, const sip_t *sip, bool trusted, bool trust_from);
+bool ua_source_is_trusted(struct ua *ua, msg_t *msg);
 void response_read(struct response *out, su_home_t *home, const sip_t *sip, unsigned status);
 
 /* Where a request to a user goes: the Request-URI and, or NULL, what to route by. Strings live in

@@ -8,11 +8,16 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "control/hash.h"
+#include "control/sip/arrival.h"
 #include "include/log.h"
 
 #define TRANSACTIONS_PER_DIALOG                                                                    \
-	4u                  /* server transactions kept at once, for each dialog that is allowed */
-#define MESSAGE_MAX 393216u /* octets of a SIP message: a body of 256 KiB and room for headers */
+	4u /* server transactions kept at once, for each dialog that is allowed */
+#define MESSAGE_MAX      393216u /* octets of a SIP message: a body of 256 KiB and room for headers */
+#define UA_RETRY_AFTER_S 10
+#define STRAY_RATE       100u  /* 2xx a second, for nobody, that are ended by ACK and BYE */
+#define ADMISSION_LOG_MS 10000 /* how often the log says what was refused for the rates */
 
 uint64_t ua_now_ms(void)
 {
@@ -30,18 +35,16 @@ unsigned ua_dialogs(const struct ua *ua)
 void ua_respond(struct ua_transaction *t, unsigned status, const char *phrase,
 	const struct header_block *extra, const char *content_type, const char *body)
 {
-	nta_incoming_treply(t->incoming, (int)status, phrase, SIPTAG_SERVER_STR(UA_SERVER),
-		SIPTAG_HEADER_STR(extra && extra->len ? extra->text : NULL),
-		SIPTAG_CONTENT_TYPE_STR(content_type), SIPTAG_PAYLOAD_STR(body), TAG_END());
-}
+	const char *lines = extra && extra->len ? extra->text : NULL;
 
-static void refuse(nta_incoming_t *incoming, unsigned status, const char *phrase,
-	const struct header_block *extra)
-{
-	struct ua_transaction t = { .incoming = incoming };
-
-	ua_respond(&t, status, phrase, extra, NULL, NULL);
-	nta_incoming_destroy(incoming);
+	if (t->incoming != NULL)
+		nta_incoming_treply(t->incoming, (int)status, phrase, SIPTAG_SERVER_STR(UA_SERVER),
+			SIPTAG_HEADER_STR(lines), SIPTAG_CONTENT_TYPE_STR(content_type),
+			SIPTAG_PAYLOAD_STR(body), TAG_END());
+	else
+		nta_msg_treply(t->ua->agent, msg_ref_create(t->msg), (int)status, phrase,
+			SIPTAG_SERVER_STR(UA_SERVER), SIPTAG_HEADER_STR(lines),
+			SIPTAG_CONTENT_TYPE_STR(content_type), SIPTAG_PAYLOAD_STR(body), TAG_END());
 }
 
 /* An option is understood in the requests that it says something about, and in OPTIONS, which may
@@ -58,7 +61,9 @@ static bool understood(const char *option, sip_method_t method)
 	return false;
 }
 
-bool ua_refused(struct ua *ua, nta_incoming_t *incoming, const sip_t *sip)
+/* ---- what every request has to satisfy (RFC 3261 8.2) ---- */
+
+static bool require_refused(struct ua_transaction *t, const sip_t *sip)
 {
 	struct header_block extra;
 
@@ -70,13 +75,58 @@ bool ua_refused(struct ua *ua, nta_incoming_t *incoming, const sip_t *sip)
 				header_add(&extra, "Unsupported", "%s", *item);
 		}
 	}
-	if (extra.len > 0 || extra.bad) {
-		refuse(incoming, 420, sip_420_Bad_extension, &extra);
+	if (extra.len == 0 && !extra.bad)
+		return false;
+	ua_respond(t, 420, sip_420_Bad_extension, &extra, NULL, NULL);
+	return true;
+}
+
+static void refuse_with_warning(
+	struct ua_transaction *t, unsigned status, const char *phrase, const char *warning)
+{
+	struct header_block extra;
+
+	header_init(&extra);
+	header_add_warning(&extra, t->ua->config->sip_domain, warning);
+	ua_respond(t, status, phrase, &extra, NULL, NULL);
+}
+
+/* RFC 3261 8.2.2.1. We have no TLS, so what a sips: URI promises cannot be kept. */
+static bool uri_refused(struct ua_transaction *t, const sip_t *sip)
+{
+	const url_t *url = sip->sip_request->rq_url;
+
+	if (url->url_type == url_sip || url->url_type == url_tel || url->url_type == url_im)
+		return false;
+	refuse_with_warning(t, 416, sip_416_Unsupported_uri,
+		url->url_type == url_sips ? "TLS is not offered" : "Not a URI scheme of ours");
+	return true;
+}
+
+/* RFC 3261 8.2.3 */
+static bool body_refused(struct ua_transaction *t, const sip_t *sip)
+{
+	size_t len = sip->sip_payload != NULL ? sip->sip_payload->pl_len : 0;
+	struct header_block extra;
+
+	if (len > REQUEST_BODY_MAX) {
+		refuse_with_warning(t, 400, sip_400_Bad_request, "The body is too large");
 		return true;
 	}
-	if (sip->sip_payload != NULL && sip->sip_payload->pl_len > REQUEST_BODY_MAX) {
-		header_add_warning(&extra, ua->config->sip_domain, "The body is too large");
-		refuse(incoming, 400, sip_400_Bad_request, &extra);
+	for (const msg_list_t *list = sip->sip_content_encoding; list != NULL && len > 0;
+		list = list->k_next) {
+		for (msg_param_t *item = list->k_items; item != NULL && *item != NULL; item++) {
+			if (strcasecmp(*item, "identity") == 0)
+				continue;
+			header_init(&extra);
+			header_add(&extra, "Accept-Encoding", "identity");
+			ua_respond(t, 415, sip_415_Unsupported_media, &extra, NULL, NULL);
+			return true;
+		}
+	}
+	/* RFC 3261 20.15 */
+	if (len > 0 && sip->sip_content_type == NULL) {
+		refuse_with_warning(t, 400, sip_400_Bad_request, "Content-Type missing");
 		return true;
 	}
 	return false;
@@ -102,98 +152,246 @@ bool ua_event_refused(struct ua_transaction *t, const struct request *request)
 	return true;
 }
 
-static void method_refused(nta_incoming_t *incoming)
+/* RFC 3261 13.2.1: an INVITE without Accept takes application/sdp, which is what we have. */
+static bool accept_refused(struct ua_transaction *t, const sip_t *sip)
+{
+	if (sip->sip_request->rq_method != sip_method_invite || sip->sip_accept == NULL)
+		return false;
+	for (const sip_accept_t *accept = sip->sip_accept; accept != NULL; accept = accept->ac_next)
+		if (accept->ac_type == NULL ||
+			strcasecmp(accept->ac_type, "application/sdp") == 0 ||
+			strcasecmp(accept->ac_type, "application/*") == 0 ||
+			strcmp(accept->ac_type, "*/*") == 0)
+			return false;
+	ua_respond(t, 406, sip_406_Not_acceptable, NULL, NULL, NULL);
+	return true;
+}
+
+static bool refused(struct ua_transaction *t, const sip_t *sip)
+{
+	return accept_refused(t, sip) || uri_refused(t, sip) || require_refused(t, sip) ||
+	       body_refused(t, sip);
+}
+
+bool ua_refused(struct ua *ua, nta_incoming_t *incoming, const sip_t *sip)
+{
+	struct ua_transaction t = { .incoming = incoming, .ua = ua };
+
+	if (!refused(&t, sip))
+		return false;
+	nta_incoming_destroy(incoming);
+	return true;
+}
+
+/* ---- the door: what belongs to no transaction and no dialog ---- */
+
+static void unavailable(struct ua_transaction *t)
+{
+	struct header_block extra;
+
+	header_init(&extra);
+	header_add(&extra, "Retry-After", "%d", UA_RETRY_AFTER_S);
+	ua_respond(t, 503, sip_503_Service_unavailable, &extra, NULL, NULL);
+}
+
+static void method_refused(struct ua_transaction *t)
 {
 	struct header_block extra;
 
 	header_init(&extra);
 	header_add(&extra, "Allow", "%s", UA_ALLOW);
-	refuse(incoming, 405, sip_405_Method_not_allowed, &extra);
+	ua_respond(t, 405, sip_405_Method_not_allowed, &extra, NULL, NULL);
 }
 
-/* Every request that belongs to no dialog of ours. */
-static int received(void *unused, nta_leg_t *leg, nta_incoming_t *incoming, const sip_t *sip)
+/* RFC 3261 8.2.7: without state, the same request has to get the same tag again. */
+static void tag_give(struct ua *ua, msg_t *msg, sip_t *sip)
 {
-	struct ua *ua = unused;
-	su_home_t home[1] = { SU_HOME_INIT(home) };
-	struct ua_transaction t = { .ua = ua, .incoming = incoming };
-	struct request request;
+	const char *text = su_sprintf(msg_home(msg), "%s %s %s",
+		sip->sip_via && sip->sip_via->v_branch ? sip->sip_via->v_branch : "",
+		sip->sip_call_id->i_id, sip->sip_from->a_tag ? sip->sip_from->a_tag : "");
+	char tag[24];
 
-	if (sip->sip_request->rq_method == sip_method_ack) {
-		nta_incoming_destroy(incoming);
-		return 0;
-	}
-	/* RFC 3261 12.2.2; a CANCEL comes here only when nothing is left to cancel. */
-	if (sip->sip_to->a_tag != NULL || sip->sip_request->rq_method == sip_method_cancel) {
-		refuse(incoming, 481, sip_481_No_transaction, NULL);
-		return 0;
-	}
-	request_read(&request, ua, home, incoming, sip);
+	if (text == NULL || sip->sip_to->a_tag != NULL)
+		return;
+	snprintf(tag, sizeof(tag), "%08x", (unsigned)hash_keyed(text, strlen(text)));
+	sip_to_tag(msg_home(msg), sip->sip_to, tag);
+}
+
+/* Answered at once and forgotten: no transaction, so a flood of these takes no memory
+ * (RFC 3261 8.2.7). */
+static void stateless(struct ua *ua, msg_t *msg, sip_t *sip)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	struct ua_transaction t = { .ua = ua, .msg = msg };
+	struct request request;
+	bool in_dialog = sip->sip_to->a_tag != NULL;
+
+	tag_give(ua, msg, sip);
+	request_parse(
+		&request, home, sip, ua_source_is_trusted(ua, msg), ua->config->sip_trust_from);
 	switch (request.method) {
+	case REQUEST_REFER:
+	case REQUEST_SUBSCRIBE:
 	case REQUEST_INVITE:
-		if (!ua_refused(ua, incoming, sip))
-			dialog_received(ua, incoming, sip, &request);
-		break;
 	case REQUEST_REGISTER:
-		if (!ua_refused(ua, incoming, sip))
-			register_received(ua, incoming, sip, &request);
-		break;
 	case REQUEST_BYE:
-	case REQUEST_UPDATE: refuse(incoming, 481, sip_481_No_transaction, NULL); break;
-	case REQUEST_OTHER: method_refused(incoming); break;
-	default:
-		if (!ua_refused(ua, incoming, sip)) {
-			if (!ua_event_refused(&t, &request))
-				ua->ops->request(ua->arg, &t, &request);
-			nta_incoming_destroy(incoming);
-		}
+	case REQUEST_UPDATE: ua_respond(&t, 481, sip_481_No_transaction, NULL, NULL, NULL); break;
+	case REQUEST_OTHER:
+		/* RFC 3261 12.2.2; a CANCEL comes here only when nothing is left to cancel. */
+		if (strcmp(sip->sip_request->rq_method_name, ARRIVAL_UNREADABLE) == 0)
+			refuse_with_warning(
+				&t, 400, sip_400_Bad_request, "The request line cannot be read");
+		else if (in_dialog || sip->sip_request->rq_method == sip_method_cancel)
+			ua_respond(&t, 481, sip_481_No_transaction, NULL, NULL, NULL);
+		else
+			method_refused(&t);
+		break;
+	case REQUEST_OPTIONS:
+		if (in_dialog)
+			ua_respond(&t, 481, sip_481_No_transaction, NULL, NULL, NULL);
+		else if (!refused(&t, sip))
+			ua->ops->request(ua->arg, &t, &request);
 		break;
 	}
 	su_home_deinit(home);
+	msg_destroy(msg);
+}
+
+/* Requests that make something of ours, each in a transaction of its own. */
+static void received(struct ua *ua, nta_incoming_t *incoming, const sip_t *sip)
+{
+	su_home_t home[1] = { SU_HOME_INIT(home) };
+	struct ua_transaction t = { .incoming = incoming, .ua = ua };
+	struct request request;
+
+	request_read(&request, ua, home, incoming, sip);
+	/* RFC 7332 4: an INVITE or REFER of ours would follow from it, and so a loop could go on.
+	 * What ends here (OPTIONS, SUBSCRIBE, REGISTER) has arrived, RFC 3261 8.1.1.6. */
+	if ((request.method == REQUEST_INVITE || request.method == REQUEST_REFER) &&
+		sip->sip_max_forwards != NULL && sip->sip_max_forwards->mf_count == 0) {
+		ua_respond(&t, 483, sip_483_Too_many_hops, NULL, NULL, NULL);
+		nta_incoming_destroy(incoming);
+	} else if (!ua_refused(ua, incoming, sip)) {
+		switch (request.method) {
+		case REQUEST_INVITE: dialog_received(ua, incoming, sip, &request); break;
+		case REQUEST_REGISTER: register_received(ua, incoming, sip, &request); break;
+		default:
+			if (!ua_event_refused(&t, &request))
+				ua->ops->request(ua->arg, &t, &request);
+			nta_incoming_destroy(incoming);
+			break;
+		}
+	}
+	su_home_deinit(home);
+}
+
+static enum admission_kind kind_of(sip_method_t method)
+{
+	switch (method) {
+	case sip_method_invite: return ADMISSION_INVITE;
+	case sip_method_subscribe: return ADMISSION_SUBSCRIBE;
+	case sip_method_register: return ADMISSION_REGISTER;
+	case sip_method_refer: return ADMISSION_REFER;
+	default: return ADMISSION_KINDS;
+	}
+}
+
+/* RFC 3261 18.1.2: a response whose Via is not ours is not for us. */
+static bool via_is_ours(struct ua *ua, const sip_via_t *via)
+{
+	if (via == NULL || via->v_next != NULL || via->v_branch == NULL ||
+		strncasecmp(via->v_branch, "z9hG4bK", 7) != 0)
+		return false;
+	for (const sip_via_t *ours = nta_agent_via(ua->agent); ours != NULL; ours = ours->v_next) {
+		const char *a = ours->v_port ? ours->v_port : "5060";
+		const char *b = via->v_port ? via->v_port : "5060";
+
+		if (strcasecmp(ours->v_host, via->v_host) == 0 && strcmp(a, b) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* RFC 3261 13.2.2.4: a 2xx to an INVITE that nobody waits for is that of a dialog we restored, or of
+ * one we do not want. The latter makes us send two requests to where its Contact says, so it has to
+ * look like the answer to one of ours, and there may not be many. */
+static void response_received(struct ua *ua, nta_agent_t *agent, msg_t *msg, const sip_t *sip)
+{
+	bool unwanted = sip->sip_status->st_status / 100 == 2 && sip->sip_cseq != NULL &&
+			sip->sip_cseq->cs_method == sip_method_invite && sip->sip_to != NULL &&
+			sip->sip_to->a_tag != NULL && via_is_ours(ua, sip->sip_via) &&
+			!dialog_acknowledges(ua, sip) && sip->sip_contact != NULL;
+
+	if (unwanted && admission_take(ua->admission, ADMISSION_OTHER, &msg_addr(msg)->su_sa, true,
+				ua_now_ms()))
+		nta_msg_ackbye(agent, msg);
+	else
+		nta_msg_discard(agent, msg);
+}
+
+static int arrived(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+{
+	enum admission_kind kind;
+	nta_incoming_t *incoming;
+	sip_method_t method;
+
+	if (sip->sip_request == NULL) {
+		response_received(ua, agent, msg, sip);
+		return 0;
+	}
+	method = sip->sip_request->rq_method;
+	kind = kind_of(method);
+	if (method == sip_method_ack) {
+		nta_msg_discard(agent, msg);
+	} else if (sip->sip_to->a_tag != NULL || kind == ADMISSION_KINDS) {
+		stateless(ua, msg, sip);
+	} else if (ua->shedding ||
+		   (method == sip_method_invite && ua->dialogs >= ua->dialogs_max) ||
+		   !admission_take(ua->admission, kind, &msg_addr(msg)->su_sa,
+			   ua_source_is_trusted(ua, msg), ua_now_ms())) {
+		struct ua_transaction t = { .ua = ua, .msg = msg };
+
+		tag_give(ua, msg, sip);
+		unavailable(&t);
+		msg_destroy(msg);
+	} else {
+		incoming = nta_incoming_create(agent, NULL, msg, sip, TAG_END());
+		if (incoming != NULL)
+			received(ua, incoming, sip);
+	}
 	return 0;
 }
 
-/* What has no transaction and no leg: stray responses, and every stranger's request while we shed
- * load. RFC 3261 13.2.2.4: a 2xx to an INVITE is a dialog we do not want. */
-static int stray(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
+bool ua_source_is_trusted(struct ua *ua, msg_t *msg)
 {
-	if (sip->sip_status != NULL && sip->sip_status->st_status / 100 == 2 && sip->sip_cseq &&
-		sip->sip_cseq->cs_method == sip_method_invite) {
-		if (!dialog_acknowledges(ua, sip))
-			return nta_msg_ackbye(agent, msg);
-		nta_msg_discard(agent, msg);
-		return 0;
-	}
-	if (sip->sip_request == NULL || sip->sip_request->rq_method == sip_method_ack) {
-		nta_msg_discard(agent, msg);
-		return 0;
-	}
-	return nta_msg_treply(agent, msg, SIP_503_SERVICE_UNAVAILABLE, SIPTAG_RETRY_AFTER_STR("10"),
-		SIPTAG_SERVER_STR(UA_SERVER), TAG_END());
+	return prefix_list_has(ua->trusted, &msg_addr(msg)->su_sa);
 }
 
 /* Over UDP a transaction lingers 32 s after its answer. When too many do, strangers are answered
  * 503 without a transaction, so without memory; requests within dialogs are served as before. */
-static int shed(struct ua *ua)
+static void shed(struct ua *ua)
 {
 	usize_t most = (usize_t)TRANSACTIONS_PER_DIALOG * ua->dialogs_max, used = 0;
+	uint64_t now_ms = ua_now_ms(), refused;
 
 	nta_agent_get_stats(ua->agent, NTATAG_S_IRQ_HASH_USED_REF(used), TAG_END());
-	if (ua->strangers != NULL && used > most) {
+	if (!ua->shedding && used > most) {
 		log_warning("ua", "overload, new requests get 503 transactions=%lu",
 			(unsigned long)used);
-		nta_leg_destroy(ua->strangers);
-		ua->strangers = NULL;
-	} else if (ua->strangers == NULL && used < most / 4 * 3) {
-		ua->strangers =
-			nta_leg_tcreate(ua->agent, received, ua, NTATAG_NO_DIALOG(1), TAG_END());
-		if (ua->strangers == NULL)
-			return -ENOBUFS;
-		if (ua->stepped)
-			log_info("ua", "new requests are taken again transactions=%lu",
-				(unsigned long)used);
+		ua->shedding = true;
+	} else if (ua->shedding && used < most / 4 * 3) {
+		log_info(
+			"ua", "new requests are taken again transactions=%lu", (unsigned long)used);
+		ua->shedding = false;
 	}
-	return 0;
+	if (now_ms < ua->admission_said_ms + ADMISSION_LOG_MS)
+		return;
+	refused = admission_refused(ua->admission);
+	if (refused == 0)
+		return;
+	log_warning("ua", "more new requests than the configured rates, 503 refused=%llu",
+		(unsigned long long)refused);
+	ua->admission_said_ms = now_ms;
 }
 
 int ua_route(struct ua *ua, su_home_t *home, const char *remote, const char **request_uri,
@@ -211,7 +409,10 @@ int ua_route(struct ua *ua, su_home_t *home, const char *remote, const char **re
 	}
 	if (ua->registrar != NULL && identity_canonical(span_of(remote), canonical) == 0 &&
 		registrar_find(ua->registrar, canonical, ua_now_ms(), &contacts) > 0) {
-		*request_uri = su_strdup(home, contacts[0].uri);
+		/* RFC 3261 19.1.1: a Request-URI has no headers; those of a contact could route the
+		 * request by whatever way its owner likes. */
+		*request_uri =
+			su_strndup(home, contacts[0].uri, (isize_t)strcspn(contacts[0].uri, "?"));
 		return *request_uri ? 0 : -ENOBUFS;
 	}
 	url = url_hdup(home, URL_STRING_MAKE(remote)->us_url);
@@ -288,8 +489,7 @@ void ua_step(struct ua *ua, int wait_ms)
 {
 	ua->stepped = true;
 	su_root_step(ua->root, wait_ms);
-	if (shed(ua) < 0)
-		log_warning("ua", "no memory to take requests");
+	shed(ua);
 }
 
 /* Sofia's own words go to our log, at debug: they are about bytes and transports, not about events
@@ -351,9 +551,15 @@ static int listener_open(struct ua *ua, const char *text)
 		snprintf(url, sizeof(url), "sip:%s%s%s:*;transport=%s", brackets ? "[" : "",
 			at.host, brackets ? "]" : "", at.transport);
 	if (ua->agent == NULL) {
-		ua->agent = nta_agent_create(ua->root, URL_STRING_MAKE(url), stray, ua,
+		/* No default leg: every new request comes to arrived() without a transaction. A
+		 * request is refused for any header that we or the stack act on; a response is
+		 * dropped only for what it cannot be understood without, or the request that it
+		 * answers would be repeated until it times out. */
+		ua->agent = nta_agent_create(ua->root, URL_STRING_MAKE(url), arrived, ua,
 			NTATAG_UA(1), NTATAG_MERGE_482(1), NTATAG_MAXSIZE(MESSAGE_MAX),
-			NTATAG_MAX_PROCEEDING(ua->dialogs_max), TAG_END());
+			NTATAG_MCLASS(arrival_class()),
+			NTATAG_BAD_REQ_MASK(~(unsigned)(sip_mask_response | sip_mask_pref)),
+			NTATAG_BAD_RESP_MASK(sip_mask_response), TAG_END());
 		if (ua->agent != NULL)
 			return 0;
 	} else if (nta_agent_add_tport(ua->agent, URL_STRING_MAKE(url), TAG_END()) == 0) {
@@ -362,6 +568,25 @@ static int listener_open(struct ua *ua, const char *text)
 	r = listener_fault(&at);
 	log_error("ua", "cannot listen address=%s error=\"%s\"", text, strerror(-r));
 	return r == -EINVAL ? -EADDRNOTAVAIL : r;
+}
+
+static int admission_make(struct ua *ua)
+{
+	const struct config *config = ua->config;
+	const struct admission_limits limits = {
+		.overall = {
+			[ADMISSION_INVITE] = (uint32_t)config->sip_rate_invite,
+			[ADMISSION_SUBSCRIBE] = (uint32_t)config->sip_rate_subscribe,
+			[ADMISSION_REGISTER] = (uint32_t)config->sip_rate_register,
+			[ADMISSION_REFER] = (uint32_t)config->sip_rate_refer,
+			[ADMISSION_OTHER] = STRAY_RATE,
+		},
+		.source = (uint32_t)config->sip_rate_per_source,
+		.stranger = (uint32_t)config->sip_rate_untrusted,
+		.sources = (uint32_t)config->sip_rate_sources,
+	};
+
+	return admission_new(&ua->admission, &limits);
 }
 
 int ua_new(struct ua **out, const struct config *config, struct deadlines *deadlines,
@@ -387,8 +612,10 @@ int ua_new(struct ua **out, const struct config *config, struct deadlines *deadl
 	su_init();
 	su_log_redirect(NULL, stack_log, NULL);
 	su_log_set_level(NULL, log_level >= LOG_DEBUG ? 5 : 1);
-	/* P-Asserted-Identity and its like are not in the stack's basic set of headers. */
-	if (sip_update_default_mclass(sip_extend_mclass(NULL)) < 0)
+	if (arrival_class() == NULL || sip_update_default_mclass(arrival_class()) < 0)
+		goto failed;
+	r = admission_make(ua);
+	if (r < 0)
 		goto failed;
 	r = prefix_list_new(
 		&ua->trusted, config->sip_trusted.items, config->sip_trusted.count, &bad);
@@ -411,9 +638,6 @@ int ua_new(struct ua **out, const struct config *config, struct deadlines *deadl
 	for (unsigned i = 0; i < config->sip_listen.count; i++)
 		if ((r = listener_open(ua, config->sip_listen.items[i])) < 0)
 			goto failed;
-	r = shed(ua);
-	if (r < 0)
-		goto failed;
 	*out = ua;
 	return 0;
 failed:
@@ -428,14 +652,13 @@ void ua_free(struct ua *ua)
 	for (unsigned i = 0; ua->root != NULL && i < UA_WATCH_MAX; i++)
 		if (ua->watched[i].fd >= 0)
 			su_root_deregister(ua->root, ua->watched[i].index);
-	if (ua->strangers != NULL)
-		nta_leg_destroy(ua->strangers);
 	if (ua->agent != NULL)
 		nta_agent_destroy(ua->agent);
 	if (ua->root != NULL)
 		su_root_destroy(ua->root);
 	registrar_free(ua->registrar);
 	prefix_list_free(ua->trusted);
+	admission_free(ua->admission);
 	su_deinit();
 	free(ua);
 }

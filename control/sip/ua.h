@@ -4,9 +4,11 @@
  * Place:    main -> ua (loop); focus <- ua (requests). Dialogs are in dialog.h.
  * Spec:     RFC 3261; the stack is Sofia-SIP's nta, which nothing outside control/sip sees.
  * Threads:  one, which calls ua_step.
- * Limits:   dialogs_max dialogs, as many INVITEs without a final answer, four times as many
- *           server transactions, sip.max_subscriptions subscriptions; beyond them 503. A body over REQUEST_BODY_MAX gets 400, a message
- *           over 384 KiB 413.
+ * Limits:   dialogs_max dialogs, four times as many server transactions,
+ *           sip.max_subscriptions subscriptions, and the rates of admission.h; beyond them 503, without a transaction. Whatever makes nothing of ours
+ *           (OPTIONS, methods we do not know, requests of dialogs we do not know) is answered
+ *           without one as well. A body over REQUEST_BODY_MAX gets 400, a message over 384 KiB
+ *           413.
  */
 #ifndef CONTROL_SIP_UA_H
 #define CONTROL_SIP_UA_H

@@ -216,7 +216,8 @@ static void config_write(const struct sip_rig *rig, const struct rig_options *op
 		fprintf(file, "\"udp:127.0.0.1:%u\", \"tcp:127.0.0.1:%u\"", rig->sip_port,
 			rig->sip_port);
 	}
-	fprintf(file, "]\n  trusted: [\"" SIP_TRUSTED "/32\", \"::1/128\"]\n%s",
+	fprintf(file, "]\n  trusted: [%s]\n%s",
+		options->trusted ? options->trusted : "\"" SIP_TRUSTED "/32\", \"::1/128\"",
 		lines_of(options->sip));
 	fprintf(file, "msrp:\n  listen: [\"tcp:127.0.0.1:%u\"]\n%s", rig->msrp_port,
 		lines_of(options->msrp));
@@ -767,8 +768,8 @@ static void branch_new(struct sip_call *call)
 		random_number());
 }
 
-void call_invite(struct sip_call *call, struct sip_peer *peer, const char *uri, const char *headers,
-	const char *type, const char *body)
+void call_outside(struct sip_call *call, struct sip_peer *peer, const char *method, const char *uri,
+	const char *headers, const char *type, const char *body)
 {
 	char all[2048] = "";
 
@@ -786,7 +787,13 @@ void call_invite(struct sip_call *call, struct sip_peer *peer, const char *uri, 
 		snprintf(all, sizeof(all), "P-Asserted-Identity: \"%s\" <sip:%s@example.com>\r\n",
 			peer->name, peer->name);
 	snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s", headers);
-	request_write(call, "INVITE", call->cseq, all, type, body);
+	request_write(call, method, call->cseq, all, type, body);
+}
+
+void call_invite(struct sip_call *call, struct sip_peer *peer, const char *uri, const char *headers,
+	const char *type, const char *body)
+{
+	call_outside(call, peer, "INVITE", uri, headers, type, body);
 }
 
 void call_factory(struct sip_call *call, struct sip_peer *peer, const char *headers, ...)

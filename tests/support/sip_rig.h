@@ -39,7 +39,8 @@ struct sip_rig {
 struct rig_options {
 	const char *sip, *msrp, *conference, *the_switch;
 	const char *listen;
-	bool no_start; /* the configuration is written, no daemon runs */
+	const char *trusted; /* replaces the items of sip.trusted */
+	bool no_start;       /* the configuration is written, no daemon runs */
 };
 /* Both daemons, ready. options may be NULL. */
 void sip_rig_start(struct sip_rig *rig, const struct rig_options *options);
@@ -153,6 +154,9 @@ char *call_list(const char *sdp, const char *entries);
  * P-Asserted-Identity is the peer's, unless headers has one or call->no_identity is set. */
 void call_invite(struct sip_call *call, struct sip_peer *peer, const char *uri, const char *headers,
 	const char *type, const char *body);
+/* The same for another method: the request that may make a dialog of its own. */
+void call_outside(struct sip_call *call, struct sip_peer *peer, const char *method, const char *uri,
+	const char *headers, const char *type, const char *body);
 /* An INVITE to the factory with SDP and a list of these peers (struct sip_peer *, ended by
  * NULL). */
 void call_factory(struct sip_call *call, struct sip_peer *peer, const char *headers, ...)

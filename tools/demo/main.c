@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* plenum-demo: three people in a conference, over real SIP and MSRP on loopback.
+/* plenum-demo: three people in a conference, and in a chat room whose focus is killed, over real
+ * SIP and MSRP on loopback.
  *
  * Starts plenum-switch and plenum-focus from the build tree that this program lies in, on free
  * ports and with a configuration of its own in a temporary directory, then three plenum-im
@@ -399,11 +400,14 @@ static bool configuration_write(char *path, size_t size)
 		"  registrar: true\n"
 		"msrp:\n"
 		"  listen: [\"tcp:127.0.0.1:%u\"]\n"
+		"conference:\n"
+		"  groups: %s\n"
+		"  store: focus.store\n"
 		"switch:\n"
 		"  memory_mb: 256\n"
 		"  max_legs: 100\n"
 		"  socket: switch.sock\n",
-		demo.sip_port, demo.sip_port, demo.msrp_port);
+		demo.sip_port, demo.sip_port, demo.msrp_port, PLENUM_LAB_GROUPS);
 	return fclose(file) == 0;
 }
 
@@ -484,6 +488,9 @@ static bool conference_begin(void)
 	check(strncmp(value(line, "room"), "sip:im-", 7) == 0,
 		"the Contact is an IM Session Identity");
 	for (unsigned who = ALICE; who <= CAROL; who++) {
+		if (who != ALICE && !check(expect(who, "established") != NULL,
+					    "an accepted invitation is acknowledged"))
+			return false;
 		line = expect(who, "bound");
 		if (!check(line != NULL, "every MSRP session is bound"))
 			return false;
@@ -595,6 +602,66 @@ static bool people_leave(void)
 		value(line, "reason"));
 	told_print();
 	check(strcmp(value(line, "by"), "peer") == 0, "the focus ends what is left");
+	return true;
+}
+
+/* ---- the chat room ---- */
+
+static bool people_join(void)
+{
+	for (unsigned who = ALICE; who <= CAROL; who++) {
+		double at = command(who, "invite sip:lobby@example.com\n");
+		const char *line;
+
+		if (!check(expect(who, "inviting") != NULL, "the INVITE to the group goes out"))
+			return false;
+		demo.invites++;
+		tell(at, children[who].name, "INVITE sip:lobby@example.com, a pre-defined group");
+		line = expect(who, "established");
+		if (!check(line != NULL, "the INVITE to the group is answered 200") ||
+			!check(expect(who, "bound") != NULL, "every MSRP session is bound"))
+			return false;
+		tell(when(line), children[who].name, "is in the chat room");
+	}
+	told_print();
+	return true;
+}
+
+static bool focus_dies_and_returns(const char *configuration)
+{
+	static const char unheard[] = "Has anybody noticed?";
+	struct child *focus = &children[FOCUS];
+	double at;
+
+	kill(focus->pid, SIGKILL);
+	check(!child_wait(focus, 8000), "the focus is gone");
+	child_close(focus);
+	tell(now(), "plenum", "the focus is killed with SIGKILL");
+	at = command(BOB, "say %s\n", unheard);
+	tell(at, "bob", "says \"%s\"", unheard);
+	if (!message_follow(BOB, at, unheard))
+		return false;
+	at = now();
+	if (!check(daemon_start(FOCUS, "control/plenum-focus", configuration),
+		    "the focus starts again"))
+		return false;
+	tell(now(), "plenum", "the focus is back after %.0f ms", (now() - at) * 1000);
+	told_print();
+	return true;
+}
+
+static bool people_part(void)
+{
+	for (unsigned who = CAROL; who >= ALICE; who--) {
+		const char *line;
+
+		command(who, "leave\n");
+		line = expect(who, "ended");
+		if (!check(line != NULL, "the BYE of a dialog older than the focus is answered"))
+			return false;
+		tell(when(line), children[who].name, "leaves: BYE, 200 OK");
+	}
+	told_print();
 	for (unsigned who = ALICE; who <= CAROL; who++)
 		command(who, "quit\n");
 	for (unsigned who = ALICE; who <= CAROL; who++) {
@@ -619,7 +686,8 @@ static bool run(void)
 		"switch and focus are ready: MSRP on 127.0.0.1:%u, SIP on 127.0.0.1:%u",
 		demo.msrp_port, demo.sip_port);
 	told_print();
-	return people_register() && conference_begin() && people_talk() && people_leave();
+	return people_register() && conference_begin() && people_talk() && people_leave() &&
+	       people_join() && focus_dies_and_returns(configuration) && people_part();
 }
 
 /* In the reverse order of their start; the daemons are asked, and only killed when they do not
@@ -644,7 +712,8 @@ static void stop_all(void)
 
 static void directory_remove(void)
 {
-	static const char *const names[] = { "plenum.yaml", "switch.sock" };
+	static const char *const names[] = { "plenum.yaml", "switch.sock", "focus.store",
+		"focus.store-lock" };
 	char path[128];
 
 	if (!demo.made)
@@ -656,7 +725,7 @@ static void directory_remove(void)
 	for (unsigned i = 0; i < CHILD_COUNT; i++)
 		if (children[i].log[0] != '\0')
 			unlink(children[i].log);
-	for (unsigned i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", demo.dir, names[i]);
 		unlink(path);
 	}
@@ -728,7 +797,7 @@ int main(int argc, char **argv)
 		case 'k': demo.keep = true; break;
 		case 'h':
 			printf("usage: plenum-demo [--ports SIP,MSRP] [--keep]\n"
-			       "Three people in a conference over real SIP and MSRP on loopback.\n"
+			       "Three people in a conference and a chat room over real SIP and MSRP on loopback.\n"
 			       "  --ports SIP,MSRP  instead of free ones\n"
 			       "  --keep            keeps the directory with the configuration and the logs\n");
 			return 0;

@@ -61,4 +61,23 @@ __attribute__((unused)) static unsigned asked(
 	call_invite(&call, &alice, uri, headers, type, body);
 	return call_final(&call);
 }
+/* REGISTER of this address with these lines of Contact; the status. */
+__attribute__((unused)) static unsigned register_it(
+	struct sip_peer *peer, const char *aor, const char *contacts)
+{
+	static unsigned sequence;
+	char text[2048], id[40];
+
+	sequence++;
+	snprintf(id, sizeof(id), "register-%s", peer->name);
+	snprintf(text, sizeof(text),
+		"REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/UDP %s:%u;branch=z9hG4bKreg%u%s\r\n"
+		"Max-Forwards: 70\r\nFrom: <%s>;tag=r\r\nTo: <%s>\r\nCall-ID: %s\r\nCSeq: %u REGISTER\r\n"
+		"%sContent-Length: 0\r\n\r\n",
+		peer->host, peer->port, sequence, peer->name, aor, aor, id, sequence, contacts);
+	sip_write(peer, text, strlen(text));
+	if (!sip_await_response(peer, "REGISTER", id, 0, RIG_WAIT_MS))
+		return 0;
+	return peer->message.status;
+}
 #endif

@@ -81,7 +81,7 @@ static void thousand_calls(const char *transport)
 	snprintf(command, sizeof(command), "grep -i 'unexpected' %s/errors >&2", rig.directory);
 	cr_assert_neq(system(command), 0, "sipp met unexpected messages");
 	cr_assert(rig_log_has(&rig.focus, " conferences=0", 1000));
-	for (unsigned tries = 0; tries < 50 && conferences() != 0; tries++)
+	for (unsigned tries = 0; tries < 500 && conferences() != 0; tries++)
 		rig_pause(20);
 	cr_assert_eq(conferences(), 0);
 	cr_assert_eq(ended_in_log(), CALLS);

@@ -3,7 +3,7 @@
 # The demo under tshark: its dissectors of SIP and MSRP see as many INVITEs as the demo says and as many SENDs as the
 # octets hold, and nothing malformed.
 # usage: test_tshark.sh PLENUM_DEMO
-# Prints TAP. Runs alone: it listens to the whole of loopback.
+# Prints TAP. It listens to the whole of loopback, where others may talk too: only the demo's ports count.
 set -u
 demo=$1
 place=$(mktemp -d "${TMPDIR:-/tmp}/plenum-tshark.XXXXXX") || exit 1
@@ -78,10 +78,12 @@ decode="-d tcp.port==$sip,sip -d udp.port==$sip,sip -d tcp.port==$msrp,msrp"
 fields "tcp.port==$sip || udp.port==$sip" frame.number >"$place/frames"
 editcap -r "$capture" "$capture.ours" "$(head -n 1 "$place/frames")-$(tail -n 1 "$place/frames")" 2>>"$place/said"
 capture=$capture.ours
+signalling="tcp.port==$sip || udp.port==$sip"
 for other in $(fields "tcp.dstport==$sip || udp.dstport==$sip" sip.contact.port | tr ',' '\n' | sort -u); do
 	[ "$other" = "$sip" ] || decode="$decode -d tcp.port==$other,sip -d udp.port==$other,sip"
+	signalling="$signalling || tcp.port==$other || udp.port==$other"
 done
-msrp_ports=$(fields sip sdp.media_attr | tr ',' '\n' |
+msrp_ports=$(fields "tcp.port==$sip || udp.port==$sip" sdp.media_attr | tr ',' '\n' |
 	sed -n 's|^path:msrp://127.0.0.1:\([0-9]*\)/.*|\1|p' | sort -u)
 ours=
 for other in $msrp_ports; do
@@ -91,7 +93,7 @@ done
 echo "MSRP ports: $(echo $msrp_ports); decoding: $decode" >>"$place/said"
 
 told=$(sed -n 's/.* \([0-9]*\) INVITEs$/\1/p' "$place/demo")
-seen=$(fields 'sip.Method=="INVITE" && sip.resend==0' sip.CSeq | tr ',' '\n' | grep -c INVITE)
+seen=$(fields "sip.Method==\"INVITE\" && sip.resend==0 && ($signalling)" sip.CSeq | tr ',' '\n' | grep -c INVITE)
 echo "INVITEs: told $told, seen $seen" >>"$place/said"
 holds as_many_invites_as_the_demo_tells [ "${told:-0}" -gt 0 -a "$seen" -eq "${told:-0}" ]
 

@@ -371,7 +371,23 @@ Test(groups, a_check_says_every_fault_with_its_place)
 	free(wanted);
 	cr_assert_eq(unlink(place("b.xml")), 0);
 	cr_assert_eq(unlink(place("c.xml")), 0);
-	cr_expect_eq(groups_check(directory, stderr), 0);
+	put(place("a.xml"), HEAD
+		"<list-service uri=\"" TEAM "\">\n<list><external anchor=\"x\"/></list>\n"
+		"<cp:ruleset>\n<cp:rule id=\"r1\"><cp:conditions><cp:sphere/></cp:conditions></cp:rule>"
+		"</cp:ruleset></list-service>" TAIL);
+	f = open_memstream(&text, &size);
+	cr_expect_eq(groups_check(directory, f), 0, "warnings are no faults");
+	fclose(f);
+	cr_assert_gt(
+		asprintf(&wanted,
+			"%s/a.xml:1: an <external> list is not fetched, so who is on it is no member: " TEAM
+			"\n"
+			"%s/a.xml:4: a rule never applies, as one of its conditions is not known here: r1\n",
+			directory, directory),
+		0);
+	cr_expect_str_eq(text, wanted);
+	free(text);
+	free(wanted);
 }
 
 /* ---- what a document says of a user ---- */

@@ -303,10 +303,9 @@ Test(config_errors, a_key_of_another_section_is_recognised)
 
 Test(config_errors, a_key_like_no_other_is_answered_with_those_there_are)
 {
-	assert_bad("sip:\n  zork: 1\n",
-		"2: unknown key sip.zork: the keys of sip are listen, domain, factory, trusted, trust_from, next_hop, "
-		"registrar, registrar_public, invite_wait_s, session_expires_s, min_se_s, "
-		"subscription_expires_s, subscription_min_s, max_subscriptions\n");
+	assert_bad("switch:\n  zork: 1\n",
+		"2: unknown key switch.zork: the keys of switch are workers, cores, poll, socket, memory_mb, "
+		"max_legs, max_rooms, ports\n");
 }
 
 Test(config_errors, an_unknown_section_names_the_nearest)

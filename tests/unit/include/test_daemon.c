@@ -7,6 +7,16 @@
 #include <unistd.h>
 #include "include/daemon.h"
 
+static bool faulty; /* what the configuration refers to */
+
+static int check(const struct config *config, FILE *errors)
+{
+	if (!faulty)
+		return 0;
+	fprintf(errors, "it is in %s\n", config->sip_domain);
+	return -EINVAL;
+}
+
 static int options(struct config *config, const char *a, const char *b, const char *c)
 {
 	char *argv[] = { (char *)"plenum-x", (char *)a, (char *)b, (char *)c, NULL };
@@ -14,7 +24,7 @@ static int options(struct config *config, const char *a, const char *b, const ch
 
 	while (argc < 4 && argv[argc] != NULL)
 		argc++;
-	return daemon_options(argc, argv, "plenum-x", "the x of tests", config);
+	return daemon_options(argc, argv, "plenum-x", "the x of tests", check, config);
 }
 
 static void file_write(char name[32], const char *text)
@@ -75,6 +85,18 @@ Test(daemon_options, check_says_ok_and_does_not_run, .init = cr_redirect_stdout)
 	cr_assert_eq(options(&c, "--check", NULL, NULL), 0);
 	fflush(stdout);
 	cr_assert_stdout_eq_str("defaults: ok\n");
+}
+
+Test(daemon_options, check_looks_at_what_is_referred_to, .init = cr_redirect_stderr)
+{
+	struct config c;
+
+	faulty = true;
+	cr_assert_eq(options(&c, "--check", NULL, NULL), 2);
+	fflush(stderr);
+	cr_assert_stderr_eq_str("it is in example.com\n");
+	cr_assert_eq(options(&c, NULL, NULL, NULL), -1, "a start does not depend on it");
+	config_free(&c);
 }
 
 Test(daemon_options, a_command_line_that_means_nothing_is_status_2, .init = cr_redirect_stderr)
