@@ -143,6 +143,7 @@ static void conference_seen(void *arg, struct span key, struct span record)
 static int user_read(struct restoring *r, struct conference *c, const struct unpacked *fields)
 {
 	char *canonical = NULL, *second = NULL, *name = NULL, *alias = NULL, *alias_name = NULL;
+	struct span nickname = unpack_text(fields, "nickname");
 	struct span uri = unpack_text(fields, "uri");
 	struct user *u = NULL;
 	int result = -ENOBUFS;
@@ -162,8 +163,9 @@ static int user_read(struct restoring *r, struct conference *c, const struct unp
 	if (result < 0)
 		goto out;
 	result = alias != NULL ? user_alias_set(u, alias, alias_name) : 0;
-	if (result == 0)
-		result = text_take(&u->nickname, fields, "nickname");
+	/* Where it has been reserved meanwhile, he is without. */
+	if (result == 0 && nickname.len > 0 && user_nickname_set(u, nickname) < 0)
+		log_info("restore", "a nickname is not gone on with conference=%s", c->uri);
 	if (result < 0) {
 		user_free(u);
 		goto out;

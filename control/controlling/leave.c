@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* 7.2.1.10: a participant leaves. The 200 has been sent (R1); its leg goes with it (R2); whether
- * the others are removed is decided by conference_settle (R3). */
+ * the others are removed is decided by conference_settle: CF-7.2.1.10-R3. */
 #include "control/controlling/procedures.h"
 #include "include/log.h"
 

@@ -13,6 +13,7 @@
  *   modify.c   7.2.1.6  re-INVITE with new MSRP parameters
  *   refresh.c  7.2.1.11 session timer
  *   leave.c    7.2.1.10 BYE received
+ *   nickname.c RFC 7701 7, nicknames
  *   remove.c   7.2.1.9  Removal of Participant
  *   subscribe.c 7.2.1.12 Subscribing to Participant information
  *   refer.c    REFER: whom it is about, what it is answered (refer.h)
@@ -104,7 +105,8 @@ bool join_is_allowed(const struct conference *conference, const struct request *
 /* Is there a place for who asks (CF-7.2.1.4-R3, CF-7.2.1.5-R3)? */
 bool join_has_room(const struct conference *conference, const struct request *request);
 /* If privacy is asked for, may it be had? group NULL: ad-hoc. */
-bool join_may_hide(const struct group *group, const struct request *request);
+bool join_may_hide(
+	const struct focus *focus, const struct group *group, const struct request *request);
 /* A new session of the user that is to be invited when its turn comes (conference_settle); headers:
  * the header part of its list entry or Refer-To. */
 must_check int invite_add(struct participant **out, struct conference *conference,
@@ -127,6 +129,10 @@ void subscribe_received(struct focus *focus, struct ua_transaction *t,
 void refer_received(struct focus *focus, struct ua_transaction *t, const struct request *request,
 	struct participant *p);
 void options_received(struct focus *focus, struct ua_transaction *t, const struct request *request);
+
+/* A member asks the switch for a nickname; answers it. */
+void nickname_received(
+	void *arg, void *leg_arg, struct media_leg *leg, uint64_t ask, struct span name);
 
 /* ---- refresh.c ---- */
 

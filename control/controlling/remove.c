@@ -3,7 +3,7 @@
 #include "control/controlling/procedures.h"
 #include "include/log.h"
 
-/* CF-7.2.1.9-S1, -S2 */
+/* CF-7.2.1.9-S1, CF-7.2.1.9-S2 */
 enum participant_event remove_bye(struct participant *p)
 {
 	if (p->departure == ENDPOINT_LEFT_NONE)

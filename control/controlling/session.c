@@ -122,7 +122,8 @@ static bool settle_once(struct conference *c)
 	}
 	conference_counts(c, &counts);
 	switch (policy_decide(&counts, c->focus->config->conference_answer_first)) {
-	/* CF-7.2.1.2-OK1, CF-7.2.1.3-OK1; who has been answered waits no more: CF-7.2.1.3-OK1a */
+	/* CF-7.2.1.2-OK1, CF-7.2.1.3-OK1; who has been answered waits no more: CF-7.2.1.2-OK1a,
+	 * CF-7.2.1.3-OK1a */
 	case POLICY_ADMIT_INITIATOR:
 		if (!initiator->leg_ready)
 			return false;
@@ -409,6 +410,7 @@ static char *sdp_make(struct participant *p, bool answer)
 		.setup = SDP_SETUP_ACTPASS,
 		.max_size = config->msrp_max_message,
 		.chatroom = true,
+		.chatroom_nickname = config->conference_nicknames,
 		.chatroom_private = conference_allows_private(p->conference, p->user),
 		.cema = true,
 	};
@@ -421,7 +423,8 @@ static char *sdp_make(struct participant *p, bool answer)
 				      ? SDP_SETUP_ABSENT
 				      : sdp_setup_answer(p->remote.setup);
 		local.secure = p->remote.secure;
-		/* CF-7.2.1.2-OK2a, CF-7.2.1.3-OK2a, CF-7.2.1.3-R9bi, CF-7.2.1.4-R9b */
+		/* CF-7.2.1.2-OK2a, CF-7.2.1.3-OK2a, CF-7.2.1.3-R9bi, CF-7.2.1.4-R9b,
+		 * CF-7.2.1.5-R9a, CF-7.2.1.6-R3a1 */
 		both = sdp_types_intersect(span_of(policy), span_of(p->remote.wrapped_types));
 		if (both == NULL)
 			return NULL;

@@ -591,7 +591,7 @@ Test(group, who_may_not_send_private_messages_is_told_and_refused)
 	call_invite(&call, &alice, TEAM, "", "application/sdp",
 		call_sdp(&call, "active", "a=chatroom:private-messages\r\n"));
 	cr_assert_eq(call_final(&call), 200);
-	HAS(alice.message.body, "a=chatroom:private-messages\r\n");
+	HAS(alice.message.body, "a=chatroom:nickname private-messages\r\n");
 	call_ack(&call);
 	call_invite(&bobs, &bob, TEAM, "", "application/sdp",
 		call_sdp(&bobs, "active", "a=chatroom:private-messages\r\n"));
