@@ -268,13 +268,14 @@ static int participant_read(struct participant *p, const struct unpacked *fields
 	free(p->allow);
 	p->allow = NULL;
 	if (text_take_always(&p->allow, fields, "allow") < 0 ||
-		text_take(&p->msrp_uri, fields, "msrp-uri") < 0 ||
-		text_take(&p->sdp, fields, "sdp") < 0)
+		text_take(&p->msrp_uri, fields, "msrp-uri") < 0)
 		return -ENOBUFS;
 	r = media_read(&p->remote, fields);
 	if (r < 0)
 		return r;
 	p->has_remote = true;
+	p->sdp_digest = unpack_number(fields, "sdp-digest");
+	p->sdp_is_answer = unpack_flag(fields, "sdp-is-answer");
 	p->sdp_session = unpack_number(fields, "sdp-session");
 	p->sdp_version = unpack_number(fields, "sdp-version");
 	p->session_expires = (uint32_t)unpack_number(fields, "session-expires");
@@ -365,8 +366,8 @@ static void subscriber_seen(void *arg, struct span key, struct span record)
 
 	if (result == 0) {
 		memcpy(number, key.at + CONFERENCE_LOCAL_LEN + 1, 8);
-		result = subscriber_restore(c, (unsigned)strtoul(number, NULL, 16), focus->ua, fields,
-			store_life(focus->store) - (uint32_t)unpack_number(fields, "life"));
+		result = subscriber_restore(c, (unsigned)strtoul(number, NULL, 16), focus->ua,
+			fields, store_life(focus->store) - (uint32_t)unpack_number(fields, "life"));
 	}
 	unpack_free(fields);
 	if (result == 0) {
