@@ -200,7 +200,6 @@ static void participant_free(struct participant *p)
 	free(p->headers);
 	free(p->allow);
 	free(p->msrp_uri);
-	free(p->sdp);
 	free(p);
 }
 

@@ -133,7 +133,8 @@ struct participant {
 	bool bound;      /* as the switch last said */
 	bool retried;    /* invited once more after 422 */
 	bool has_remote;
-	bool offered; /* our 200 carried an offer: its ACK answers */
+	bool offered;       /* our 200 carried an offer: its ACK answers */
+	bool sdp_is_answer; /* what we said last in SDP answered an offer */
 	bool refresher_is_us;
 	bool supports_timer;
 	unsigned number;    /* of the endpoint; never reused in the conference */
@@ -151,7 +152,7 @@ struct participant {
 	char *msrp_uri; /* ours on its leg */
 	struct sdp_media remote;
 	uint64_t sdp_session, sdp_version; /* o= of what we say */
-	char *sdp;                         /* what we said last; NULL: nothing */
+	uint64_t sdp_digest;               /* of what we said last; 0: nothing */
 	uint32_t session_expires; /* seconds; what its INVITE asked, then what holds; 0: none */
 	uint32_t min_se;
 	struct deadline wait;      /* for a new binding after its MSRP connection was lost */

@@ -435,22 +435,35 @@ static char *sdp_make(struct participant *p, bool answer)
 	return text;
 }
 
+/* FNV-1a; never 0. Not keyed: a later life compares it with its own. A peer that found another text
+ * of the same digest would keep us from counting up its own dialog's version, no more. */
+static uint64_t digest_of(const char *text)
+{
+	uint64_t digest = 14695981039346656037u;
+
+	for (; *text != '\0'; text++)
+		digest = (digest ^ (unsigned char)*text) * 1099511628211u;
+	return digest | 1;
+}
+
+/* What was said last is not kept, as it can be made again: in a large room that is a tenth of what
+ * a participant costs. */
 char *session_sdp(struct participant *p, bool answer)
 {
 	char *text;
 
-	if (!answer && p->sdp != NULL)
-		return strdup(p->sdp);
+	/* An offer of ours repeats what was said last, also when that was an answer. */
+	answer = answer || p->sdp_is_answer;
 	text = sdp_make(p, answer);
-	if (text != NULL && p->sdp != NULL && strcmp(text, p->sdp) != 0) {
+	if (text != NULL && p->sdp_digest != 0 && digest_of(text) != p->sdp_digest) {
 		/* RFC 3264 8: what changed has the next version, what did not keeps its own. */
 		free(text);
 		p->sdp_version++;
 		text = sdp_make(p, answer);
 	}
 	if (text != NULL) {
-		free(p->sdp);
-		p->sdp = strdup(text);
+		p->sdp_digest = digest_of(text);
+		p->sdp_is_answer = answer;
 	}
 	return text;
 }
