@@ -143,6 +143,7 @@ static void conference_seen(void *arg, struct span key, struct span record)
 static int user_read(struct restoring *r, struct conference *c, const struct unpacked *fields)
 {
 	char *canonical = NULL, *second = NULL, *name = NULL, *alias = NULL, *alias_name = NULL;
+	struct span nickname = unpack_text(fields, "nickname");
 	struct span uri = unpack_text(fields, "uri");
 	struct user *u = NULL;
 	int result = -ENOBUFS;
@@ -162,12 +163,16 @@ static int user_read(struct restoring *r, struct conference *c, const struct unp
 	if (result < 0)
 		goto out;
 	result = alias != NULL ? user_alias_set(u, alias, alias_name) : 0;
-	if (result == 0)
-		result = text_take(&u->nickname, fields, "nickname");
+	/* Where it has been reserved meanwhile, he is without. */
+	if (result == 0 && nickname.len > 0 && user_nickname_set(u, nickname) < 0)
+		log_info("restore", "a nickname is not gone on with conference=%s", c->uri);
 	if (result < 0) {
 		user_free(u);
 		goto out;
 	}
+	if (unpack_text(fields, "nickname").len > 0 &&
+		user_nickname_set(u, unpack_text(fields, "nickname")) < 0)
+		log_info("restore", "a nickname is lost conference=%s", c->uri);
 	u->keep.written = true;
 	u->changed = unpack_number(fields, "changed");
 	u->joined = unpack_number(fields, "joined");
@@ -268,13 +273,14 @@ static int participant_read(struct participant *p, const struct unpacked *fields
 	free(p->allow);
 	p->allow = NULL;
 	if (text_take_always(&p->allow, fields, "allow") < 0 ||
-		text_take(&p->msrp_uri, fields, "msrp-uri") < 0 ||
-		text_take(&p->sdp, fields, "sdp") < 0)
+		text_take(&p->msrp_uri, fields, "msrp-uri") < 0)
 		return -ENOBUFS;
 	r = media_read(&p->remote, fields);
 	if (r < 0)
 		return r;
 	p->has_remote = true;
+	p->sdp_digest = unpack_number(fields, "sdp-digest");
+	p->sdp_is_answer = unpack_flag(fields, "sdp-is-answer");
 	p->sdp_session = unpack_number(fields, "sdp-session");
 	p->sdp_version = unpack_number(fields, "sdp-version");
 	p->session_expires = (uint32_t)unpack_number(fields, "session-expires");

@@ -39,8 +39,9 @@ struct sip_rig {
 struct rig_options {
 	const char *sip, *msrp, *conference, *the_switch;
 	const char *listen;
-	const char *trusted; /* replaces the items of sip.trusted */
-	bool no_start;       /* the configuration is written, no daemon runs */
+	const char *trusted;     /* replaces the items of sip.trusted */
+	const char *msrp_listen; /* replaces msrp.listen; its %u is the port */
+	bool no_start;           /* the configuration is written, no daemon runs */
 };
 /* Both daemons, ready. options may be NULL. */
 void sip_rig_start(struct sip_rig *rig, const struct rig_options *options);
