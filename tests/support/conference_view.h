@@ -23,6 +23,7 @@ struct view_user {
 };
 struct conference_view {
 	bool known; /* a document was taken */
+	bool lives; /* the notifier may be killed: a full document may then skip versions */
 	char *entity, *subject, *display_text;
 	uint32_t version, maximum_users;
 	uint32_t user_count;
