@@ -524,9 +524,12 @@ int dialog_received(
 		return 0;
 	}
 	dialog->state = DIALOG_THEIRS;
-	dialog->leg = nta_leg_tcreate(ua->agent, in_dialog, dialog,
-		SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM(sip->sip_to),
-		SIPTAG_TO(sip->sip_from), NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
+	/* A CSeq of our own from the beginning: left to the stack it comes with the first request,
+	 * and one that a further usage of the dialog sends is in no record of this dialog. */
+	dialog->leg =
+		nta_leg_tcreate(ua->agent, in_dialog, dialog, SIPTAG_CALL_ID(sip->sip_call_id),
+			SIPTAG_FROM(sip->sip_to), SIPTAG_TO(sip->sip_from), SIPTAG_CSEQ_STR("1"),
+			NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
 	if (dialog->leg == NULL || nta_leg_tag(dialog->leg, NULL) == NULL ||
 		nta_leg_server_route(dialog->leg, sip->sip_record_route, sip->sip_contact) < 0 ||
 		names_keep_received(dialog, sip) < 0) {
