@@ -296,6 +296,8 @@ static bool judged(struct refer *refer, struct ua_transaction *t)
 {
 	unsigned refused = 0;
 
+	refer->may_add = add_is_allowed(refer);
+	refer->may_expel = expel_is_allowed(refer);
 	for (unsigned i = 0; i < refer->count; i++) {
 		struct refer_target *target = &refer->targets[i];
 

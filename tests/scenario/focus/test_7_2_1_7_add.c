@@ -526,6 +526,51 @@ Test(CF_7_2_1_7, a_group_that_is_full_and_one_that_is_addressed_by_its_name)
 	group_close();
 }
 
+Test(CF_7_2_1_7, who_is_anonymous_in_the_session_is_so_to_whom_it_invites)
+{
+	group_open(GROUP(MEMBERS RULES(RULE("", MAY MAY_HIDE MAY_ADD))));
+	cr_assert_eq(ask_team(&call, &alice, "Privacy: id\r\n"), 200);
+	call_ack(&call);
+	cr_assert_eq(refer(&call, DAVE, "Refer-Sub: false\r\n"), 202);
+	accept_at(&daves, &dave);
+	LACKS(daves.invite.text, "alice");
+	EQ(sip_header(&daves.invite, "Privacy"), "id");
+	group_close();
+}
+
+Test(CF_7_2_1_7, a_further_refer_in_the_dialog_that_a_refer_made)
+{
+	char headers[300], id[40];
+
+	meet(2, false, NULL);
+	cr_assert_eq(refer_outside(&party[0].peer, party[0].call.identity, "sip:alice@example.com",
+			     at(&dave), ""),
+		202);
+	told_trying(&party[0].peer);
+	snprintf(headers, sizeof(headers), "P-Asserted-Identity: <sip:alice@example.com>\r\n");
+	cr_assert_eq(refer(&outside, at(&erin), headers), 202);
+	EQ(sip_header(&party[0].peer.message, "Supported"), "");
+	told_trying(&party[0].peer);
+	snprintf(id, sizeof(id), "refer;id=%u", outside.cseq);
+	EQ(sip_header(&party[0].peer.message, "Event"), id);
+	/* It is no INVITE's: who asks has to be said. */
+	cr_assert_eq(refer(&outside, at(&erin), ""), 403);
+	call_request(&outside, "BYE", "", NULL, NULL);
+	cr_assert_eq(call_answer_to(&outside, "BYE"), 481);
+	call_incoming(&erins, &erin);
+	call_reject(&erins, 486, "");
+	told_last(&party[0].peer, "SIP/2.0 486 Busy Here\r\n");
+	EQ(sip_header(&party[0].peer.message, "Event"), id);
+	call_incoming(&daves, &dave);
+	call_reject(&daves, 600, "");
+	told_last(&party[0].peer, "SIP/2.0 600 Busy Everywhere\r\n");
+	EQ(sip_header(&party[0].peer.message, "Event"), "refer");
+	call_request(&outside, "REFER", headers, NULL, NULL);
+	cr_assert_eq(
+		call_answer_to(&outside, "REFER"), 481); /* the dialog went with its last usage */
+	part(2);
+}
+
 /* ---- an IMS ---- */
 
 Test(CF_7_2_1_7, IMS_the_core_asserts_who_asks_and_stands_between)

@@ -311,6 +311,31 @@ Test(CF_7_2_1_8, R2a_vii_the_subscription_of_the_expelled_ends)
 	close_all();
 }
 
+Test(CF_7_2_1_8, an_anonymous_one_is_expelled_by_its_alias_only)
+{
+	static struct watch b;
+	const struct view_user *hidden = NULL;
+	char alias[200];
+
+	group_open(GROUP(MEMBERS RULES(RULE("<is-list-member/>", MAY MAY_HIDE MAY_SEE MAY_EXPEL))));
+	enter(&bobs, &bob);
+	cr_assert_eq(ask_team(&call, &alice, "Privacy: id\r\n"), 200);
+	call_ack(&call);
+	enter(&carols, &carol);
+	watch_begin(&b, &bob, TEAM);
+	for (unsigned i = 0; i < b.view.user_count_known; i++)
+		if (strstr(b.view.users[i].entity, "@anonymous.invalid") != NULL)
+			hidden = &b.view.users[i];
+	cr_assert_not_null(hidden, "%s", b.body);
+	snprintf(alias, sizeof(alias), "%s", hidden->entity);
+	cr_assert_eq(refer(&bobs, bye("sip:alice@example.com"), "Refer-Sub: false\r\n"), 403);
+	cr_assert(sip_nothing(&alice, 100));
+	cr_assert_eq(refer(&bobs, bye(alias), "Refer-Sub: false\r\n"), 202);
+	cr_assert(call_byed(&call, RIG_WAIT_MS));
+	conference_view_fini(&b.view);
+	group_close();
+}
+
 Test(CF_7_2_1_8, IMS_the_core_asserts_who_asks_and_stands_between)
 {
 	char headers[600], via[100];
