@@ -348,7 +348,8 @@ static int arrived(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 	}
 	method = sip->sip_request->rq_method;
 	kind = kind_of(method);
-	if (method == sip_method_ack) {
+	/* Cut off by an octet that cannot be in a header: arrival has not seen it. */
+	if (method == sip_method_ack || !(sip->sip_flags & MSG_FLG_COMPLETE)) {
 		nta_msg_discard(agent, msg);
 	} else if (sip->sip_to->a_tag != NULL || kind == ADMISSION_KINDS) {
 		stateless(ua, msg, sip);
