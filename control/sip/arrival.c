@@ -24,12 +24,15 @@ static void parameters_drop(sip_via_t *via, const char *name)
 	msg_fragment_clear(via->v_common);
 }
 
-static void via_put_right(msg_t *msg, sip_t *sip)
+void arrival_put_right(msg_t *msg, sip_t *sip)
 {
 	su_addrinfo_t *from = msg_addrinfo(msg);
 	bool stream = from->ai_socktype == SOCK_STREAM;
 	sip_via_t *via = sip->sip_via;
 	char host[NI_MAXHOST], port[8];
+
+	if (via == NULL)
+		return;
 
 	/* RFC 3261 18.2.2 would send the response to maddr; nobody but an attacker asks for that of
 	 * a conference server. A received that came with the request is not the sender's to say. */
@@ -59,8 +62,8 @@ static issize_t body_begins(msg_t *msg, msg_pub_t *pub, char octets[], isize_t l
 {
 	sip_t *sip = (sip_t *)pub;
 
-	if (!(sip->sip_flags & MSG_FLG_BODY) && sip->sip_request != NULL && sip->sip_via != NULL)
-		via_put_right(msg, sip);
+	if (!(sip->sip_flags & MSG_FLG_BODY) && sip->sip_request != NULL)
+		arrival_put_right(msg, sip);
 	return body_of_stack(msg, pub, octets, len, end);
 }
 
