@@ -124,7 +124,7 @@ __attribute__((unused)) static unsigned watch_ask(
 	struct sip_call *c = &w->own;
 	struct sip_message *m = &peer->message;
 	const char *contact;
-	char all[1024];
+	char all[2048];
 
 	w->call = c;
 	snprintf(all, sizeof(all), "%s%s", strstr(headers, "Event:") ? "" : event, headers);
@@ -147,7 +147,7 @@ __attribute__((unused)) static unsigned watch_ask(
 __attribute__((unused)) static unsigned watch_within(
 	struct watch *w, struct sip_call *within, const char *headers)
 {
-	char all[1024];
+	char all[2048];
 
 	w->call = within;
 	snprintf(all, sizeof(all), "Event: conference\r\n%s", headers);
@@ -164,7 +164,7 @@ __attribute__((unused)) static unsigned watch_within(
 /* A SUBSCRIBE to what is there. */
 __attribute__((unused)) static unsigned watch_again(struct watch *w, const char *headers)
 {
-	char all[1024];
+	char all[2048];
 
 	snprintf(all, sizeof(all), "Event: conference\r\n%s", headers);
 	call_request(w->call, "SUBSCRIBE", all, NULL, NULL);
