@@ -12,13 +12,14 @@
  *           work on the machine is in it; joins a second of a core is its reciprocal. The rate that
  *           was reached stands beside it: focus, switch and crowd share the machine's CPUs.
  * Told:     with subscribers, every tenth member subscribes before the others join, and the cost of
- *           telling them is the joins'.
+ *           telling them is the joins'; over TCP, as a full state of a thousand users is no
+ *           datagram.
  * Memory:   growth of the focus's anonymous memory (heap) and of its mapped file (the store) from
  *           500 participants in a room to 10,000, over TCP, where no transaction lingers.
- * usage:    bench_room; PLENUM_SWITCH and PLENUM_FOCUS name the programs.
+ * usage:    bench_room [memory|tcp|udp|told]; PLENUM_SWITCH and PLENUM_FOCUS name the programs.
  */
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include "bench/crowd.h"
 #include "bench/daemons.h"
@@ -198,7 +199,23 @@ static void memory_measure(const struct size *size)
 		(many.mapped - few.mapped) / (MEMBERS - FEW));
 }
 
-int main(void)
+static bool wants(int argc, char **argv, const char *part)
+{
+	return argc < 2 || strcmp(argv[1], part) == 0;
+}
+
+static void rounds_run(struct size *sizes, unsigned count, bool tcp, unsigned told)
+{
+	unsigned rounds = bench_is_quick() ? 1 : 5;
+
+	table_head(told > 0 ? "every tenth member has subscribed" : "nobody is told");
+	for (unsigned round = 0; round < rounds; round++)
+		for (unsigned s = 0; s < count; s++)
+			round_run(&sizes[s], tcp, told);
+	verdict(sizes, count);
+}
+
+int main(int argc, char **argv)
 {
 	static struct size sizes[] = {
 		{ .room = 10, .first_room = 0 },
@@ -206,28 +223,18 @@ int main(void)
 		{ .room = 10000, .first_room = 3000 },
 	};
 	const unsigned count = sizeof(sizes) / sizeof(sizes[0]);
-	unsigned rounds = bench_is_quick() ? 1 : 5;
 
 	bench_title("room");
 	files_write(sizes, count);
 	daemons_start(&daemons);
-	memory_measure(&sizes[count - 1]); /* first: a heap that has been larger hides what grows */
-	table_head("nobody is told");
-	for (unsigned round = 0; round < rounds; round++)
-		for (unsigned s = 0; s < count; s++)
-			round_run(&sizes[s], true, 0);
-	verdict(sizes, count);
-	for (unsigned round = 0; round < rounds; round++)
-		for (unsigned s = 0; s < count; s++)
-			round_run(&sizes[s], false, 0);
-	verdict(sizes, count);
-	if (getenv("PLENUM_BENCH_TOLD") != NULL) {
-		table_head("every tenth member has subscribed");
-		for (unsigned round = 0; round < rounds; round++)
-			for (unsigned s = 0; s < count; s++)
-				round_run(&sizes[s], false, MEMBERS / TOLD_ONE_IN);
-		verdict(sizes, count);
-	}
+	if (wants(argc, argv, "memory")) /* first: a heap that was larger hides what grows */
+		memory_measure(&sizes[count - 1]);
+	if (wants(argc, argv, "tcp"))
+		rounds_run(sizes, count, true, 0);
+	if (wants(argc, argv, "udp"))
+		rounds_run(sizes, count, false, 0);
+	if (wants(argc, argv, "told"))
+		rounds_run(sizes, count, true, MEMBERS / TOLD_ONE_IN);
 	daemons_stop(&daemons);
 	daemons_remove(&daemons);
 	return 0;

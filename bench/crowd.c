@@ -372,13 +372,25 @@ static void wait_readable(const struct crowd *c, int ms)
 	poll(&wait, 1, ms);
 }
 
+static void waiting_tell(const struct crowd *c)
+{
+	unsigned i = 0;
+
+	while (i < c->count && c->members[i].state != MEMBER_ASKING)
+		i++;
+	bench_fail(
+		"nothing has been answered for ten seconds, %u wait, the first is member %u with act %u, generation %u",
+		c->waiting, i, i < c->count ? c->members[i].asks : 0u,
+		i < c->count ? c->members[i].generation : 0u);
+}
+
 /* Over UDP: what has waited too long is sent again. */
 static void look(struct crowd *c)
 {
 	uint64_t now = bench_now_ns();
 
 	if (now - c->progress_ns > PATIENCE_NS)
-		bench_fail("nothing has been answered for ten seconds, %u wait", c->waiting);
+		waiting_tell(c);
 	if (c->tcp || now - c->looked_ns < REPEAT_NS / 2)
 		return;
 	c->looked_ns = now;

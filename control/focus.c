@@ -46,17 +46,16 @@ static void request_received(void *arg, struct ua_transaction *t, const struct r
 	struct focus *focus = arg;
 	struct header_block extra;
 
-	if (request->method == REQUEST_OPTIONS) {
-		options_received(focus, t, request);
-		return;
+	switch (request->method) {
+	case REQUEST_OPTIONS: options_received(focus, t, request); break;
+	case REQUEST_SUBSCRIBE: subscribe_received(focus, t, request, NULL); break;
+	case REQUEST_REFER: refer_received(focus, t, request, NULL); break;
+	default:
+		header_init(&extra);
+		header_add(&extra, "Allow", "%s", UA_ALLOW);
+		ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
+		break;
 	}
-	if (request->method == REQUEST_SUBSCRIBE) {
-		subscribe_received(focus, t, request, NULL);
-		return;
-	}
-	header_init(&extra);
-	header_add(&extra, "Allow", "%s", UA_ALLOW);
-	ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
 }
 
 static void switch_up(void *arg)
@@ -263,6 +262,7 @@ void focus_free(struct focus *focus)
 	while ((c = TAILQ_FIRST(&focus->conferences.list)) != NULL)
 		conference_free(c);
 	notifiers_fini(&focus->notifiers);
+	referrals_fini(&focus->referrals);
 	media_free(focus->media);
 	ua_free(focus->ua);
 	deadline_clear(&focus->deadlines, &focus->recovery.again);

@@ -10,6 +10,7 @@
 #include "control/conference/conference.h"
 #include "control/conference/keep.h"
 #include "control/conference/notifier.h"
+#include "control/conference/referral.h"
 #include "control/deadline.h"
 #include "control/media.h"
 #include "control/sip/ua.h"
@@ -34,6 +35,7 @@ struct focus {
 	struct media *media;
 	struct conferences conferences;
 	struct notifiers notifiers;
+	struct referrals referrals; /* REFERs whose outcome is awaited or being told */
 	char (*factories)[IDENTITY_MAX]; /* canonical Conference-factory-URIs */
 	unsigned factory_count;
 	char (*history_users)[IDENTITY_MAX]; /* canonical conference.history_users */

@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include "control/conference/keep.h"
 #include "control/conference/notifier.h"
+#include "control/conference/referral.h"
 #include "control/focus.h"
 
 int random_base32(char *out, unsigned characters)
@@ -199,7 +200,6 @@ static void participant_free(struct participant *p)
 	free(p->headers);
 	free(p->allow);
 	free(p->msrp_uri);
-	free(p->sdp);
 	free(p);
 }
 
@@ -277,6 +277,8 @@ void conference_drop(struct participant *p)
 	HASH_DELETE(by_number, c->by_number, p);
 	if (p->leg != NULL)
 		media_leg_remove(p->leg);
+	/* After that: who is told that it has gone may speak without being heard by it. */
+	referral_tell(p, p->status ? p->status : 487, span_make("", 0));
 	if (c->initiator == p)
 		c->initiator = NULL;
 	if (c->waiting == p)
@@ -341,6 +343,8 @@ void conference_state(struct participant *p, enum participant_state state)
 	while (c->waiting != NULL && c->waiting->state != PARTICIPANT_IDLE)
 		c->waiting = TAILQ_NEXT(c->waiting, link);
 	keep_participant(p);
+	if (state == PARTICIPANT_CONNECTED)
+		referral_tell(p, 200, span_make("", 0)); /* CF-7.2.1.7-R10 */
 	if (state != PARTICIPANT_GONE) /* conference_drop says that */
 		user_changed(u);
 }

@@ -204,7 +204,8 @@ static void participant_pack(const struct participant *p, struct pack *pack)
 	dialog_pack(p->dialog, pack);
 	optional(pack, "msrp-uri", p->msrp_uri);
 	optional(pack, "allow", p->allow);
-	optional(pack, "sdp", p->sdp);
+	optional_number(pack, "sdp-digest", p->sdp_digest);
+	optional_flag(pack, "sdp-is-answer", p->sdp_is_answer);
 	pack_number(pack, "sdp-session", p->sdp_session);
 	pack_number(pack, "sdp-version", p->sdp_version);
 	optional_number(pack, "session-expires", p->session_expires);

@@ -108,7 +108,7 @@ const char *participant_action_name(enum participant_action action);
 
 struct conference;
 struct inviter;
-struct referral;
+struct referral_watch;
 struct user;
 
 struct keep_state {   /* of a record in the store (keep.h) */
@@ -135,24 +135,26 @@ struct participant {
 	bool replaces;   /* our INVITE carried Replaces */
 	bool unreplaced; /* invited once more without it, after 481 */
 	bool has_remote;
-	bool offered; /* our 200 carried an offer: its ACK answers */
+	bool offered;       /* our 200 carried an offer: its ACK answers */
+	bool sdp_is_answer; /* what we said last in SDP answered an offer */
 	bool refresher_is_us;
 	bool supports_timer;
 	unsigned number;    /* of the endpoint; never reused in the conference */
-	unsigned status;    /* final status of its invitation, or of our refusal; 0: none */
+	/* Final status of its invitation, of our refusal, or of its BYE; 0: none. */
+	unsigned status;
 	const char *reason; /* Reason of our BYE; static text or NULL */
 	enum endpoint_disconnection departure; /* what the roster will say when it has gone */
 	struct inviter *inviter;               /* whose invitation it is; NULL: it came by itself */
-	struct referral *referral; /* the REFER that had it invited and hears how it went; NULL */
-	char *headers;             /* header part of its list entry or Refer-To; "" */
-	char *allow;               /* CF-7.2.1.2-R3: methods it supports; "" when it did not say */
+	LIST_HEAD(, referral_watch) watches;   /* of REFERs that are to hear how it went */
+	char *headers; /* header part of its list entry or Refer-To; "" */
+	char *allow;   /* CF-7.2.1.2-R3: methods it supports; "" when it did not say */
 
 	struct dialog *dialog;
 	struct media_leg *leg;
 	char *msrp_uri; /* ours on its leg */
 	struct sdp_media remote;
 	uint64_t sdp_session, sdp_version; /* o= of what we say */
-	char *sdp;                         /* what we said last; NULL: nothing */
+	uint64_t sdp_digest;               /* of what we said last; 0: nothing */
 	uint32_t session_expires; /* seconds; what its INVITE asked, then what holds; 0: none */
 	uint32_t min_se;
 	struct deadline wait;      /* for a new binding after its MSRP connection was lost */

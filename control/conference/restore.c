@@ -270,13 +270,14 @@ static int participant_read(struct participant *p, const struct unpacked *fields
 	free(p->allow);
 	p->allow = NULL;
 	if (text_take_always(&p->allow, fields, "allow") < 0 ||
-		text_take(&p->msrp_uri, fields, "msrp-uri") < 0 ||
-		text_take(&p->sdp, fields, "sdp") < 0)
+		text_take(&p->msrp_uri, fields, "msrp-uri") < 0)
 		return -ENOBUFS;
 	r = media_read(&p->remote, fields);
 	if (r < 0)
 		return r;
 	p->has_remote = true;
+	p->sdp_digest = unpack_number(fields, "sdp-digest");
+	p->sdp_is_answer = unpack_flag(fields, "sdp-is-answer");
 	p->sdp_session = unpack_number(fields, "sdp-session");
 	p->sdp_version = unpack_number(fields, "sdp-version");
 	p->session_expires = (uint32_t)unpack_number(fields, "session-expires");
@@ -431,8 +432,10 @@ static int users_settle(struct conference *c)
 			c->restored_users[count++] = c->restored_users[i];
 	qsort(c->restored_users, count, sizeof(c->restored_users[0]), by_change);
 	TAILQ_INIT(&c->roster);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		c->restored_users[i]->shown = notifier_signature(c->restored_users[i]);
 		TAILQ_INSERT_TAIL(&c->roster, c->restored_users[i], link);
+	}
 	free(c->restored_users);
 	c->restored_users = NULL;
 	c->restored_count = 0;

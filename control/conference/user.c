@@ -193,7 +193,7 @@ void user_changed(struct user *u)
 	TAILQ_REMOVE(&c->roster, u, link);
 	TAILQ_INSERT_TAIL(&c->roster, u, link);
 	keep_user(u);
-	notifier_changed(c); /* CF-7.2.1.3-R9e, CF-7.2.1.4-R11 */
+	notifier_changed(c); /* CF-7.2.1.3-R9e, CF-7.2.1.4-R11, CF-7.2.1.4-R12 */
 }
 
 bool user_is_connected(const struct user *u)

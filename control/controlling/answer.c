@@ -15,9 +15,10 @@ enum participant_event answer_send(struct participant *p)
 		.extra = &extra,
 		.content_type = "application/sdp",
 	};
-	/* CF-7.2.1.2-OK2, CF-7.2.1.3-R9b, CF-7.2.1.3-OK2, CF-7.2.1.4-R9a, CF-7.2.1.5-R9 */
-	char *sdp = session_sdp(p, true);
-	int r;
+	/* CF-7.2.1.2-OK2, CF-7.2.1.3-R9b, CF-7.2.1.3-OK2, CF-7.2.1.4-R9a, CF-7.2.1.5-R9.
+	 * RFC 3261 13.3.1.4: an INVITE without an offer gets ours; the leg waits for the ACK. */
+	char *sdp = session_sdp(p, p->has_remote);
+	int r = 0;
 
 	if (sdp == NULL)
 		return PARTICIPANT_EV_REMOVE;
@@ -26,7 +27,9 @@ enum participant_event answer_send(struct participant *p)
 	/* CF-7.2.1.1-OK4, CF-7.2.1.1-OK4a, CF-7.2.1.1-OK4b */
 	header_add(&extra, "P-Asserted-Identity", "<%s>", c->identity);
 	message.body = sdp;
-	r = session_leg_update(p, false, false);
+	if (p->has_remote)
+		r = session_leg_update(p, false, false);
+	p->offered = !p->has_remote;
 	if (p == c->initiator && !c->set_up) {
 		c->set_up = true;
 		keep_conference(c);
@@ -36,7 +39,7 @@ enum participant_event answer_send(struct participant *p)
 		/* CF-7.2.1.2-OK3, CF-7.2.1.3-OK3, CF-7.2.1.5-R10 */
 		r = dialog_answer(p->dialog, &message);
 	free(sdp);
-	if (r == 0)
+	if (r == 0 && p->has_remote)
 		/* CF-7.2.1.2-OK4, CF-7.2.1.3-R9d, CF-7.2.1.3-OK4, CF-7.2.1.5-R11 */
 		r = conference_member_add(p);
 	if (r < 0) {

@@ -142,10 +142,8 @@ bool intake_offer(struct focus *focus, struct dialog *dialog, struct intake *in)
 	const char *why = NULL;
 	int r;
 
-	if (!in->has_sdp) {
-		refuse_sdp(focus, dialog, "An offer is needed");
-		return false;
-	}
+	if (!in->has_sdp)
+		return true; /* RFC 3261 13.3.1.4: the 200 offers, the ACK answers */
 	r = sdp_media_parse(in->sdp, false, &in->offer, &why);
 	if (r == 0) {
 		in->has_offer = true;

@@ -7,6 +7,7 @@
 enum participant_event leave_depart(struct participant *p)
 {
 	p->departure = ENDPOINT_LEFT_DEPARTED;
+	p->status = 200;
 	log_info("leave", "left conference=%s number=%u connected=%u", p->conference->uri,
 		p->number, p->conference->in_state[PARTICIPANT_CONNECTED]);
 	return PARTICIPANT_EV_NONE;

@@ -74,6 +74,22 @@ static bool offer_take(struct participant *p, const struct request *request, str
 	return false;
 }
 
+bool answer_taken(struct participant *p, struct span body)
+{
+	const char *why = NULL;
+
+	if (p->state != PARTICIPANT_CONNECTED)
+		return true; /* on its way out */
+	if (body.len == 0 || sdp_media_parse(body, false, &p->remote, &why) < 0) {
+		log_info("answer", "no answer to our offer conference=%s number=%u why=\"%s\"",
+			p->conference->uri, p->number, why ? why : "");
+		return false;
+	}
+	p->has_remote = true;
+	keep_participant(p);
+	return session_leg_update(p, true, false) == 0 && conference_member_add(p) == 0;
+}
+
 void modify_answered(struct participant *p, struct span body)
 {
 	struct sdp_media answer;
@@ -92,6 +108,13 @@ void modify_answered(struct participant *p, struct span body)
 		recover_taken(p);
 }
 
+static bool is_sdp(struct span type)
+{
+	struct span rest = type;
+
+	return span_eq_nocase(span_trim(span_cut(&rest, ';')), SPAN_LITERAL("application/sdp"));
+}
+
 void modify_received(struct participant *p, const struct request *request)
 {
 	struct focus *focus = p->conference->focus;
@@ -102,6 +125,11 @@ void modify_received(struct participant *p, const struct request *request)
 	char *sdp = NULL;
 
 	header_init(&extra);
+	if (offered && !is_sdp(request->content_type)) { /* RFC 3261 8.2.3 */
+		header_add(&extra, "Accept", "application/sdp");
+		refuse(p, 415, "Unsupported Media Type", &extra, NULL);
+		return;
+	}
 	if (refresh_read(p, request) < 0) {
 		refresh_too_small(focus->config, &extra);
 		refuse(p, 422, "Session Interval Too Small", &extra, NULL);

@@ -94,8 +94,8 @@ static void offer_due(struct focus *focus)
 	while (focus->recovery.in_flight < OFFERS_IN_FLIGHT &&
 		(p = TAILQ_FIRST(&focus->recovery.waiting)) != NULL) {
 		/* RFC 3264 8: what is new has the next version. */
-		free(p->sdp);
-		p->sdp = NULL;
+		p->sdp_digest = 0;
+		p->sdp_is_answer = false;
 		p->sdp_version++;
 		if (refresh_offer(p) < 0)
 			break; /* a request is under way in that dialog */

@@ -10,6 +10,7 @@
 #define REASON_UNBOUND   "SIP;cause=408;text=\"MSRP not bound\""
 #define REASON_LOST      "SIP;cause=480;text=\"MSRP connection lost\""
 #define REASON_CONGESTED "SIP;cause=480;text=\"Congested\""
+#define REASON_NO_ANSWER "SIP;cause=488;text=\"SDP not acceptable\""
 #define REASON_EXPIRED   "SIP;cause=408;text=\"Session expired\""
 
 static enum participant_event nothing(struct participant *p)
@@ -434,22 +435,35 @@ static char *sdp_make(struct participant *p, bool answer)
 	return text;
 }
 
+/* FNV-1a; never 0. Not keyed: a later life compares it with its own. A peer that found another text
+ * of the same digest would keep us from counting up its own dialog's version, no more. */
+static uint64_t digest_of(const char *text)
+{
+	uint64_t digest = 14695981039346656037u;
+
+	for (; *text != '\0'; text++)
+		digest = (digest ^ (unsigned char)*text) * 1099511628211u;
+	return digest | 1;
+}
+
+/* What was said last is not kept, as it can be made again: in a large room that is a tenth of what
+ * a participant costs. */
 char *session_sdp(struct participant *p, bool answer)
 {
 	char *text;
 
-	if (!answer && p->sdp != NULL)
-		return strdup(p->sdp);
+	/* An offer of ours repeats what was said last, also when that was an answer. */
+	answer = answer || p->sdp_is_answer;
 	text = sdp_make(p, answer);
-	if (text != NULL && p->sdp != NULL && strcmp(text, p->sdp) != 0) {
+	if (text != NULL && p->sdp_digest != 0 && digest_of(text) != p->sdp_digest) {
 		/* RFC 3264 8: what changed has the next version, what did not keeps its own. */
 		free(text);
 		p->sdp_version++;
 		text = sdp_make(p, answer);
 	}
 	if (text != NULL) {
-		free(p->sdp);
-		p->sdp = strdup(text);
+		p->sdp_digest = digest_of(text);
+		p->sdp_is_answer = answer;
 	}
 	return text;
 }
@@ -468,10 +482,19 @@ static void cancelled(void *arg)
 static void acknowledged(void *arg, struct span body)
 {
 	struct participant *p = arg;
+	struct conference *c = p->conference;
+	bool offered = p->offered;
 
-	if (p->offered)
-		modify_answered(p, body);
 	p->offered = false;
+	if (!offered)
+		return;
+	if (p->has_remote) {
+		modify_answered(p, body);
+	} else if (!answer_taken(p, body)) {
+		p->reason = REASON_NO_ANSWER;
+		session_feed(p, PARTICIPANT_EV_REMOVE);
+		conference_settle(c);
+	}
 }
 
 static void responded(void *arg, const struct response *response)
@@ -513,15 +536,11 @@ static void modified(void *arg, const struct request *request)
 static void requested(void *arg, struct ua_transaction *t, const struct request *request)
 {
 	struct participant *p = arg;
-	struct header_block extra;
 
-	if (request->method == REQUEST_SUBSCRIBE) {
+	if (request->method == REQUEST_SUBSCRIBE)
 		subscribe_received(p->conference->focus, t, request, p);
-		return;
-	}
-	header_init(&extra);
-	header_add(&extra, "Allow", "%s", UA_ALLOW);
-	ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
+	else
+		refer_received(p->conference->focus, t, request, p);
 }
 
 static void ended(void *arg, enum dialog_end end)
