@@ -46,17 +46,16 @@ static void request_received(void *arg, struct ua_transaction *t, const struct r
 	struct focus *focus = arg;
 	struct header_block extra;
 
-	if (request->method == REQUEST_OPTIONS) {
-		options_received(focus, t, request);
-		return;
+	switch (request->method) {
+	case REQUEST_OPTIONS: options_received(focus, t, request); break;
+	case REQUEST_SUBSCRIBE: subscribe_received(focus, t, request, NULL); break;
+	case REQUEST_REFER: refer_received(focus, t, request, NULL); break;
+	default:
+		header_init(&extra);
+		header_add(&extra, "Allow", "%s", UA_ALLOW);
+		ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
+		break;
 	}
-	if (request->method == REQUEST_SUBSCRIBE) {
-		subscribe_received(focus, t, request, NULL);
-		return;
-	}
-	header_init(&extra);
-	header_add(&extra, "Allow", "%s", UA_ALLOW);
-	ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
 }
 
 static void switch_up(void *arg)
@@ -134,6 +133,37 @@ bool focus_is_history(
 	return false;
 }
 
+bool focus_is_reserved(const struct focus *focus, const char *key)
+{
+	for (unsigned i = 0; i < focus->reserved_count; i++)
+		if (strcmp(focus->reserved[i], key) == 0)
+			return true;
+	return false;
+}
+
+static int reserved_read(struct focus *focus)
+{
+	const struct string_list *list = &focus->config->conference_reserved_nicknames;
+
+	focus->reserved = calloc(list->count + 1, sizeof(*focus->reserved));
+	if (focus->reserved == NULL)
+		return -ENOBUFS;
+	for (unsigned i = 0; i < list->count; i++) {
+		char *text;
+		int r = nickname_read(
+			span_of(list->items[i]), &text, &focus->reserved[focus->reserved_count]);
+
+		if (r < 0) {
+			log_error("focus", "conference.reserved_nicknames: not a nickname found=%s",
+				list->items[i]);
+			return -EINVAL;
+		}
+		free(text);
+		focus->reserved_count++;
+	}
+	return 0;
+}
+
 /* Active sessions go on under the document that is in force now; under the last one when there is
  * none any more. */
 static void groups_follow(struct focus *focus)
@@ -175,6 +205,7 @@ int focus_new(struct focus **out, const struct config *config)
 		.down = switch_down,
 		.leg_changed = leg_changed,
 		.room_counts = room_counted,
+		.nickname_asked = nickname_received,
 		.room_found = recover_room_found,
 		.leg_found = recover_leg_found,
 	};
@@ -196,6 +227,8 @@ int focus_new(struct focus **out, const struct config *config)
 	if (r == 0)
 		r = addresses_read(&config->conference_history_users, "conference.history_users",
 			&focus->history_users, &focus->history_count);
+	if (r == 0)
+		r = reserved_read(focus);
 	if (r == 0)
 		r = groups_new(&focus->groups, config->conference_groups);
 	if (r == 0)
@@ -229,6 +262,7 @@ void focus_free(struct focus *focus)
 	while ((c = TAILQ_FIRST(&focus->conferences.list)) != NULL)
 		conference_free(c);
 	notifiers_fini(&focus->notifiers);
+	referrals_fini(&focus->referrals);
 	media_free(focus->media);
 	ua_free(focus->ua);
 	deadline_clear(&focus->deadlines, &focus->recovery.again);
@@ -238,6 +272,9 @@ void focus_free(struct focus *focus)
 	keep_fini(&focus->kept);
 	free(focus->factories);
 	free(focus->history_users);
+	for (unsigned i = 0; i < focus->reserved_count; i++)
+		free(focus->reserved[i]);
+	free(focus->reserved);
 	free(focus);
 }
 

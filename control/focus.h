@@ -10,6 +10,7 @@
 #include "control/conference/conference.h"
 #include "control/conference/keep.h"
 #include "control/conference/notifier.h"
+#include "control/conference/referral.h"
 #include "control/deadline.h"
 #include "control/media.h"
 #include "control/sip/ua.h"
@@ -34,10 +35,13 @@ struct focus {
 	struct media *media;
 	struct conferences conferences;
 	struct notifiers notifiers;
+	struct referrals referrals; /* REFERs whose outcome is awaited or being told */
 	char (*factories)[IDENTITY_MAX]; /* canonical Conference-factory-URIs */
 	unsigned factory_count;
 	char (*history_users)[IDENTITY_MAX]; /* canonical conference.history_users */
 	unsigned history_count;
+	char **reserved; /* keys of conference.reserved_nicknames (nickname.h) */
+	unsigned reserved_count;
 	struct groups *groups;
 	uint64_t groups_generation; /* up to which conferences know of their groups' documents */
 	bool groups_busy;           /* a document waits to be read */
@@ -59,6 +63,9 @@ void focus_free(struct focus *focus);
 /* Is one of these addresses a History Function's? canonical_second may be "". */
 bool focus_is_history(
 	const struct focus *focus, const char *canonical, const char *canonical_second);
+
+/* Is this the key of a nickname that nobody may have? */
+bool focus_is_reserved(const struct focus *focus, const char *key);
 
 /* One turn: waits at most wait_ms for SIP, the switch, a deadline, or `extra_fd` (-1: none). */
 void focus_step(struct focus *focus, int extra_fd, int wait_ms);

@@ -6,11 +6,12 @@
 #include "dataplane/worker.h"
 #include "include/controller.h"
 
-#define COMMANDS_MAX   1024                                /* of one controller in one turn */
-#define SNAPSHOT_SLICE 64                                  /* records looked at in one turn */
-#define ANSWER_MAX     (sizeof(struct switch_event) + 512) /* an answer with our URI */
-#define COUNTS_MS      1000 /* EVENT_ROOM at most so often for a room */
-#define WAIT_RING_MS   1    /* the event ring is full: nobody says when it no longer is */
+#define COMMANDS_MAX      1024                                /* of one controller in one turn */
+#define SNAPSHOT_SLICE    64                                  /* records looked at in one turn */
+#define ANSWER_MAX        (sizeof(struct switch_event) + 512) /* an answer with our URI */
+#define COUNTS_MS         1000 /* EVENT_ROOM at most so often for a room */
+#define LAST_COMMANDS_MAX 4096 /* taken from a ring that is given up */
+#define WAIT_RING_MS      1    /* the event ring is full: nobody says when it no longer is */
 
 void mailbox_init(struct mailbox *mailbox)
 {
@@ -23,10 +24,17 @@ void mailbox_init(struct mailbox *mailbox)
 	}
 }
 
+static bool take_command(struct worker *worker, struct mailbox_slot *slot, unsigned number);
+
 void mailbox_change(struct worker *worker, struct attachment_change *change)
 {
 	struct mailbox_slot *slot = &worker->mailbox.slots[change->slot];
 
+	/* What the old controller said before it went is done: it may have told a peer so, and the
+	 * one that takes its place relies on it. A ring holds so many at most. */
+	for (unsigned i = 0; slot->attached && i < LAST_COMMANDS_MAX; i++)
+		if (!take_command(worker, slot, change->slot))
+			break;
 	slot->attached = change->attached;
 	slot->end = change->end;
 	slot->snapshot = false;

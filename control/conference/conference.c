@@ -6,6 +6,7 @@
 #include <sys/random.h>
 #include "control/conference/keep.h"
 #include "control/conference/notifier.h"
+#include "control/conference/referral.h"
 #include "control/focus.h"
 
 int random_base32(char *out, unsigned characters)
@@ -276,6 +277,8 @@ void conference_drop(struct participant *p)
 	HASH_DELETE(by_number, c->by_number, p);
 	if (p->leg != NULL)
 		media_leg_remove(p->leg);
+	/* After that: who is told that it has gone may speak without being heard by it. */
+	referral_tell(p, p->status ? p->status : 487, span_make("", 0));
 	if (c->initiator == p)
 		c->initiator = NULL;
 	if (c->waiting == p)
@@ -317,6 +320,9 @@ void conference_counts(const struct conference *c, struct policy_counts *out)
 		out->initiator_waits = true;
 		if (!c->initiator->user->hidden && user_is_pending(c->initiator->user))
 			out->pending--;
+		/* Nor does it talk to itself when it has come in from another device. */
+		if (!c->initiator->user->hidden && user_is_connected(c->initiator->user))
+			out->connected--;
 	}
 }
 
@@ -337,6 +343,8 @@ void conference_state(struct participant *p, enum participant_state state)
 	while (c->waiting != NULL && c->waiting->state != PARTICIPANT_IDLE)
 		c->waiting = TAILQ_NEXT(c->waiting, link);
 	keep_participant(p);
+	if (state == PARTICIPANT_CONNECTED)
+		referral_tell(p, 200, span_make("", 0)); /* CF-7.2.1.7-R10 */
 	if (state != PARTICIPANT_GONE) /* conference_drop says that */
 		user_changed(u);
 }
@@ -413,13 +421,14 @@ int conference_room_open(struct conference *c, void (*done)(void *arg, int resul
 		span_of(c->identity),
 		SPAN_LITERAL("sip:anonymous@anonymous.invalid"),
 	};
+	uint32_t flags = ROOM_PRIVATE | (config->conference_nicknames ? ROOM_NICKNAME : 0u);
 	struct object_tag tag;
 	char wrapped[2048];
 
 	memcpy(tag.octets, tag_at(c), sizeof(tag.octets));
 	conference_wrapped_types(config, wrapped, sizeof(wrapped));
-	return media_room_open(c->focus->media, &c->room, &tag, ROOM_PRIVATE,
-		config->msrp_max_message, uris, 3, span_of(wrapped), done, c);
+	return media_room_open(c->focus->media, &c->room, &tag, flags, config->msrp_max_message,
+		uris, 3, span_of(wrapped), done, c);
 }
 
 bool conference_allows_private(const struct conference *c, const struct user *u)
@@ -457,8 +466,28 @@ int conference_member_add(struct participant *p)
 		member.flags |= MEMBER_NO_PRIVATE;
 	member.alias = span_of(alias);
 	member.wrapped = span_of(p->has_remote ? p->remote.wrapped_types : "*");
-	r = media_member_add(p->leg, &member);
+	r = p->member ? media_member_alias(p->leg, &member) : media_member_add(p->leg, &member);
 	if (r == 0)
 		p->member = true;
+	return r;
+}
+
+int conference_hide(struct user *u)
+{
+	struct conference *c = u->conference;
+	struct participant *p;
+	int r;
+
+	if (u->alias != NULL)
+		return 0;
+	r = user_alias(u);
+	TAILQ_FOREACH(p, &u->sessions, session_link)
+	if (r == 0 && p->member)
+		r = conference_member_add(p);
+	/* Whoever was told of the address gets the roster anew, without it. */
+	if (r == 0 && u->changed > 0)
+		c->forgotten = ++c->revision;
+	user_changed(u);
+	keep_user(u);
 	return r;
 }

@@ -166,8 +166,11 @@ struct object_tag conference_leg_tag(const struct participant *participant);
 unsigned conference_leg_number(const struct object_tag *tag);
 /* conference.wrapped_types as one text; out has size octets. */
 void conference_wrapped_types(const struct config *config, char *out, size_t size);
-/* The leg takes part from now on: its identities go to the switch. */
+/* The leg takes part from now on: its identities go to the switch; again when they changed. */
 must_check int conference_member_add(struct participant *participant);
+/* 7.2.3.2 (context.md 2.4): the user, and so each of its sessions, is known by an alias from now on,
+ * for as long as the conference lives; again: nothing. */
+must_check int conference_hide(struct user *user);
 /* May it send private messages, and is it told that it may? */
 bool conference_allows_private(const struct conference *conference, const struct user *user);
 #endif

@@ -169,8 +169,13 @@ static bool is_excepted(const char *except, const char *address)
 	return strcmp(except, address) == 0;
 }
 
+static int by_address(const void *address, const void *identity)
+{
+	return strcmp(address, ((const struct group_identity *)identity)->canonical);
+}
+
 /* RFC 4745 7.1. Who is excepted under one of his addresses is so under the other. */
-static bool identity_holds(const struct group_identity *identity, const struct asker *asker)
+static bool many_holds(const struct group_identity *many, const struct asker *asker)
 {
 	bool holds = false;
 
@@ -179,24 +184,26 @@ static bool identity_holds(const struct group_identity *identity, const struct a
 
 		if (address == NULL || address[0] == '\0')
 			continue;
-		if (!identity->many) {
-			holds = holds || strcmp(identity->canonical, address) == 0;
-			continue;
-		}
-		for (char **e = identity->excepts; e != NULL && *e != NULL; e++) {
+		for (char **e = many->excepts; e != NULL && *e != NULL; e++) {
 			if (is_excepted(*e, address))
 				return false;
 		}
-		holds = holds || identity->domain == NULL ||
-			span_eq_nocase(identity_host(span_of(address)), span_of(identity->domain));
+		holds = holds || many->domain == NULL ||
+			span_eq_nocase(identity_host(span_of(address)), span_of(many->domain));
 	}
 	return holds;
 }
 
 static bool one_of_holds(const struct group_condition *condition, const struct asker *asker)
 {
-	for (unsigned i = 0; i < condition->identity_count; i++) {
-		if (identity_holds(&condition->identities[i], asker))
+	for (unsigned i = 0; i < 2; i++) {
+		if (asker->addresses[i] != NULL && condition->named_count > 0 &&
+			bsearch(asker->addresses[i], condition->identities, condition->named_count,
+				sizeof(condition->identities[0]), by_address) != NULL)
+			return true;
+	}
+	for (unsigned i = condition->named_count; i < condition->identity_count; i++) {
+		if (many_holds(&condition->identities[i], asker))
 			return true;
 	}
 	return false;

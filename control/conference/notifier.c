@@ -306,7 +306,7 @@ static int sheet_write(
 			u = last;
 	}
 	for (; u != NULL && r == 0; u = TAILQ_NEXT(u, link))
-		if (!u->hidden && (u->shown != 0 || u->changed > from))
+		if (u->shown != 0 || u->changed > from)
 			r = sheet_user(sheet, u, ending);
 	if (r < 0)
 		return r;
@@ -437,7 +437,7 @@ static void subscriber_drop(struct subscriber *s)
 {
 	struct notifiers *all = s->notifier != NULL ? s->notifier->work.all : s->farewell->work.all;
 
-	if (all->gone != NULL)
+	if (all->gone != NULL && s->notifier != NULL)
 		all->gone(s);
 	subscriber_unlink(s);
 	subscriber_free(s);
@@ -864,6 +864,8 @@ void notifier_end(struct conference *c, bool draining)
 	}
 	TAILQ_FOREACH(s, &f->list, link)
 	{
+		if (n->work.all->gone != NULL)
+			n->work.all->gone(s);
 		LIST_REMOVE(s, user_link);
 		s->user->subscriber_count--;
 		s->user = NULL;

@@ -59,7 +59,7 @@ struct notifiers {
 	unsigned farewells; /* last NOTIFYs that wait for their turn */
 	uint64_t sent;      /* NOTIFYs, but for the last of a subscription */
 	/* For survival; NULL: nobody keeps them. kept: the subscriber is new, or was refreshed. gone:
-	 * it is about to be freed. */
+	 * it is about to be freed, or its conference has ended and only the last NOTIFY is left. */
 	void (*kept)(struct subscriber *subscriber);
 	void (*gone)(struct subscriber *subscriber);
 };
@@ -103,6 +103,7 @@ unsigned notifier_subscribers_of(const struct user *user);
  * numbers. restore: after its user, and after the dialog that it may lie in; the subscriber gets a
  * full NOTIFY, paced. lives: how many lives ago it was stored; versions go on from there + lives *
  * 2^16. -ENOENT: no such user, or it is not connected; results of subscription_restore. */
+/* NULL: it has ended, only its last NOTIFY is left. */
 struct conference *subscriber_conference(const struct subscriber *subscriber);
 unsigned subscriber_number(const struct subscriber *subscriber);
 void subscriber_pack(const struct subscriber *subscriber, struct pack *pack);

@@ -108,7 +108,7 @@ const char *participant_action_name(enum participant_action action);
 
 struct conference;
 struct inviter;
-struct referral;
+struct referral_watch;
 struct user;
 
 struct keep_state {   /* of a record in the store (keep.h) */
@@ -138,13 +138,14 @@ struct participant {
 	bool refresher_is_us;
 	bool supports_timer;
 	unsigned number;    /* of the endpoint; never reused in the conference */
-	unsigned status;    /* final status of its invitation, or of our refusal; 0: none */
+	/* Final status of its invitation, of our refusal, or of its BYE; 0: none. */
+	unsigned status;
 	const char *reason; /* Reason of our BYE; static text or NULL */
 	enum endpoint_disconnection departure; /* what the roster will say when it has gone */
 	struct inviter *inviter;               /* whose invitation it is; NULL: it came by itself */
-	struct referral *referral; /* the REFER that had it invited and hears how it went; NULL */
-	char *headers;             /* header part of its list entry or Refer-To; "" */
-	char *allow;               /* CF-7.2.1.2-R3: methods it supports; "" when it did not say */
+	LIST_HEAD(, referral_watch) watches;   /* of REFERs that are to hear how it went */
+	char *headers; /* header part of its list entry or Refer-To; "" */
+	char *allow;   /* CF-7.2.1.2-R3: methods it supports; "" when it did not say */
 
 	struct dialog *dialog;
 	struct media_leg *leg;

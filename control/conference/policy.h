@@ -32,7 +32,7 @@ enum policy_verdict {
 	POLICY_GO_ON,
 	POLICY_ADMIT_INITIATOR,  /* CF-7.2.1.2-OK1: somebody is in, so its 200 goes */
 	POLICY_REFUSE_INITIATOR, /* CF-7.2.1.2-FR1: all have failed and nobody has been answered */
-	/* 7.2.2.8, CF-7.2.1.2-FR2, CF-7.2.1.3-FR2: BYE to those who are left */
+	/* 7.2.2.8: BYE to those who are left (CF-7.2.1.2-FR2, CF-7.2.1.3-FR2, CF-7.2.1.10-R3) */
 	POLICY_RELEASE,
 };
 

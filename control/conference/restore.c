@@ -143,6 +143,7 @@ static void conference_seen(void *arg, struct span key, struct span record)
 static int user_read(struct restoring *r, struct conference *c, const struct unpacked *fields)
 {
 	char *canonical = NULL, *second = NULL, *name = NULL, *alias = NULL, *alias_name = NULL;
+	struct span nickname = unpack_text(fields, "nickname");
 	struct span uri = unpack_text(fields, "uri");
 	struct user *u = NULL;
 	int result = -ENOBUFS;
@@ -162,8 +163,9 @@ static int user_read(struct restoring *r, struct conference *c, const struct unp
 	if (result < 0)
 		goto out;
 	result = alias != NULL ? user_alias_set(u, alias, alias_name) : 0;
-	if (result == 0)
-		result = text_take(&u->nickname, fields, "nickname");
+	/* Where it has been reserved meanwhile, he is without. */
+	if (result == 0 && nickname.len > 0 && user_nickname_set(u, nickname) < 0)
+		log_info("restore", "a nickname is not gone on with conference=%s", c->uri);
 	if (result < 0) {
 		user_free(u);
 		goto out;
@@ -430,8 +432,10 @@ static int users_settle(struct conference *c)
 			c->restored_users[count++] = c->restored_users[i];
 	qsort(c->restored_users, count, sizeof(c->restored_users[0]), by_change);
 	TAILQ_INIT(&c->roster);
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		c->restored_users[i]->shown = notifier_signature(c->restored_users[i]);
 		TAILQ_INSERT_TAIL(&c->roster, c->restored_users[i], link);
+	}
 	free(c->restored_users);
 	c->restored_users = NULL;
 	c->restored_count = 0;

@@ -9,7 +9,11 @@
 
 #define NUMBER_MAX 1048575u /* of a participant in the switch (switch_cmd.h) */
 
-enum { NAME_ADDRESS, NAME_SECOND, NAME_ALIAS };
+/* Addresses and aliases in one space of names, what people are called in another: nobody can take an
+ * address by being called so. */
+#define CALLED "\""
+
+enum { NAME_ADDRESS, NAME_SECOND, NAME_ALIAS, NAME_ALIAS_NAME, NAME_NICKNAME };
 
 static void name_add(struct user *u, unsigned which, const char *text)
 {
@@ -18,6 +22,15 @@ static void name_add(struct user *u, unsigned which, const char *text)
 	name->text = text;
 	name->user = u;
 	HASH_ADD_KEYPTR(hh, u->conference->names, name->text, strlen(name->text), name);
+}
+
+static void name_remove(struct user *u, unsigned which)
+{
+	struct user_name *name = &u->names[which];
+
+	if (name->text != NULL)
+		HASH_DEL(u->conference->names, name);
+	name->text = NULL;
 }
 
 struct user *user_find(const struct conference *c, const char *text)
@@ -123,8 +136,7 @@ void user_free(struct user *u)
 
 	keep_forget_user(u);
 	for (unsigned i = 0; i < sizeof(u->names) / sizeof(u->names[0]); i++)
-		if (u->names[i].text != NULL)
-			HASH_DEL(c->names, &u->names[i]);
+		name_remove(u, i);
 	TAILQ_REMOVE(&c->roster, u, link);
 	if (u->left) {
 		TAILQ_REMOVE(&c->left, u, left_link);
@@ -137,8 +149,18 @@ void user_free(struct user *u)
 	free(u->display_name);
 	free(u->alias);
 	free(u->alias_name);
+	free(u->alias_key);
 	free(u->nickname);
+	free(u->nickname_key);
 	free(u);
+}
+
+static void nickname_drop(struct user *u)
+{
+	name_remove(u, NAME_NICKNAME);
+	free(u->nickname);
+	free(u->nickname_key);
+	u->nickname = u->nickname_key = NULL;
 }
 
 void user_left(struct user *u)
@@ -147,6 +169,7 @@ void user_left(struct user *u)
 
 	if (!TAILQ_EMPTY(&u->sessions) || u->left || c->restored_users != NULL)
 		return;
+	nickname_drop(u); /* RFC 7701 7: others may have it now */
 	keep_user(u);
 	u->left = true;
 	TAILQ_INSERT_TAIL(&c->left, u, left_link);
@@ -170,7 +193,7 @@ void user_changed(struct user *u)
 	TAILQ_REMOVE(&c->roster, u, link);
 	TAILQ_INSERT_TAIL(&c->roster, u, link);
 	keep_user(u);
-	notifier_changed(c); /* CF-7.2.1.3-R9e, CF-7.2.1.4-R11 */
+	notifier_changed(c); /* CF-7.2.1.3-R9e, CF-7.2.1.4-R11, CF-7.2.1.4-R12 */
 }
 
 bool user_is_connected(const struct user *u)
@@ -186,39 +209,96 @@ bool user_is_pending(const struct user *u)
 						0;
 }
 
-int user_alias(struct user *u)
+/* Who else is known by that: another's nickname, or the name of another's alias. */
+static bool is_called(const struct user *u, const char *key)
 {
-	char random[CONFERENCE_ALIAS_LEN + 1];
+	const struct user *other = user_find(u->conference, key);
 
-	if (u->alias != NULL)
-		return 0;
-	if (random_base32(random, CONFERENCE_ALIAS_LEN) < 0 ||
-		asprintf(&u->alias, "sip:anon-%s@anonymous.invalid", random) < 0) {
-		u->alias = NULL;
-		return -ENOBUFS;
-	}
-	if (asprintf(&u->alias_name, "Anonymous %u", ++u->conference->aliases) < 0) {
-		free(u->alias);
-		u->alias = u->alias_name = NULL;
-		return -ENOBUFS;
-	}
-	name_add(u, NAME_ALIAS, u->alias);
-	keep_conference(u->conference);
-	return 0;
+	return other != NULL && other != u;
 }
 
 int user_alias_set(struct user *u, const char *alias, const char *alias_name)
 {
+	char *text, *key, *called = NULL, *copy, *name;
+	int r;
+
 	if (u->alias != NULL || user_find(u->conference, alias) != NULL)
 		return -EBADMSG;
-	if (text_set(&u->alias, alias) < 0)
-		return -ENOBUFS;
-	if (text_set(&u->alias_name, alias_name) < 0) {
-		free(u->alias);
-		u->alias = NULL;
-		return -ENOBUFS;
+	r = nickname_read(span_of(alias_name), &text, &key);
+	if (r < 0)
+		return r;
+	if (asprintf(&called, CALLED "%s", key) < 0)
+		called = NULL;
+	free(text);
+	free(key);
+	copy = strdup(alias);
+	name = strdup(alias_name);
+	if (called == NULL || copy == NULL || name == NULL || is_called(u, called)) {
+		r = called == NULL || copy == NULL || name == NULL ? -ENOBUFS : -EBADMSG;
+		free(called);
+		free(copy);
+		free(name);
+		return r;
 	}
+	nickname_drop(u); /* an anonymous user is called nothing else */
+	u->alias = copy;
+	u->alias_name = name;
+	u->alias_key = called;
 	name_add(u, NAME_ALIAS, u->alias);
+	name_add(u, NAME_ALIAS_NAME, u->alias_key);
+	return 0;
+}
+
+int user_alias(struct user *u)
+{
+	struct conference *c = u->conference;
+	char random[CONFERENCE_ALIAS_LEN + 1], alias[64], name[32];
+	int r;
+
+	if (u->alias != NULL)
+		return 0;
+	if (random_base32(random, CONFERENCE_ALIAS_LEN) < 0)
+		return -ENOBUFS;
+	snprintf(alias, sizeof(alias), "sip:anon-%s@anonymous.invalid", random);
+	do { /* somebody may have that as a nickname */
+		snprintf(name, sizeof(name), "Anonymous %u", ++c->aliases);
+		r = user_alias_set(u, alias, name);
+	} while (r == -EBADMSG);
+	keep_conference(c);
+	return r;
+}
+
+int user_nickname_set(struct user *u, struct span name)
+{
+	char *text, *key, *called = NULL;
+	int r;
+
+	if (name.len == 0) {
+		nickname_drop(u);
+		return 0;
+	}
+	if (u->alias != NULL)
+		return -EPERM;
+	r = nickname_read(name, &text, &key);
+	if (r < 0)
+		return r;
+	if (asprintf(&called, CALLED "%s", key) < 0) {
+		called = NULL;
+		r = -ENOBUFS;
+	} else if (focus_is_reserved(u->conference->focus, key) || is_called(u, called) ||
+		   is_called(u, key)) { /* an address or alias of another */
+		r = -EEXIST;
+	}
+	free(key);
+	if (r < 0) {
+		free(text);
+		free(called);
+		return r;
+	}
+	nickname_drop(u);
+	u->nickname = text;
+	u->nickname_key = called;
+	name_add(u, NAME_NICKNAME, u->nickname_key);
 	return 0;
 }
 

@@ -16,19 +16,20 @@
 #define CONTROL_CONFERENCE_USER_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "control/conference/nickname.h"
 #include "control/conference/participant.h"
 #include "control/hash.h"
 #include "include/result.h"
 #include "include/span.h"
 
 #define USERS_REMEMBERED 1000u /* without a session, a conference */
-#define NICKNAME_MAX     1023  /* octets (RFC 7701 7) */
 
 struct conference;
 
 struct user_name { /* a name that finds a user */
 	UT_hash_handle hh;
-	const char *text; /* canonical address, alias, or folded nickname */
+	/* canonical address or alias; or a quote and the folded nickname or name of an alias */
+	const char *text;
 	struct user *user;
 };
 
@@ -42,7 +43,8 @@ struct user {
 	uint64_t shown;              /* what others were to see from then on (notifier_signature) */
 	TAILQ_HEAD(, participant) sessions;
 	unsigned in_state[PARTICIPANT_STATE_COUNT]; /* its sessions by state */
-	struct user_name names[3];                  /* canonical, second, alias; text NULL: none */
+	/* canonical, second, alias, what it is called with the alias, nickname; text NULL: none */
+	struct user_name names[5];
 	char *canonical;
 	char *canonical_second; /* a tel: of the same user; NULL: none */
 	char *uri;              /* as written */
@@ -50,12 +52,13 @@ struct user {
 	char *alias;        /* anonymous URI; NULL: known by its address */
 	char *alias_name;   /* "Anonymous N" */
 	char *nickname;     /* accepted by NICKNAME; NULL: none */
-	unsigned number;    /* the switch's participant number; small ones are reused */
-	uint64_t joined;    /* place in the order in which users connected; 0: never */
-	bool creator;       /* its INVITE made the conference */
-	bool expelled;      /* refused until the conference ends (7.2.2.9) */
-	bool hidden;        /* a History Function: not counted, not shown */
-	bool left;          /* without a session, remembered */
+	char *alias_key, *nickname_key; /* their texts in names */
+	unsigned number;                /* the switch's participant number; small ones are reused */
+	uint64_t joined;                /* place in the order in which users connected; 0: never */
+	bool creator;                   /* its INVITE made the conference */
+	bool expelled;                  /* refused until the conference ends (7.2.2.9) */
+	bool hidden;                    /* a History Function: not counted, not shown */
+	bool left;                      /* without a session, remembered */
 	/* How its last session ended, for the roster. */
 	unsigned last_endpoint;
 	enum endpoint_disconnection departure;
@@ -73,8 +76,13 @@ struct user *user_find(const struct conference *conference, const char *name);
 
 /* Gives it an alias for as long as the conference lives (context.md 2.4); again: nothing. */
 must_check int user_alias(struct user *user);
-/* The one that it had in an earlier life. */
+/* The one that it had in an earlier life. -EBADMSG: it has one, or another has that. */
 must_check int user_alias_set(struct user *user, const char *alias, const char *alias_name);
+/* RFC 7701 7: takes a nickname, until the last of its sessions ends; an empty one removes it. The
+ * one before stays when this is refused; the caller says user_changed. -EPERM: an anonymous user has none; -EBADMSG: malformed;
+ * -EEXIST: reserved (conference.reserved_nicknames), or another user has it or is known by it;
+ * -ENOBUFS. */
+must_check int user_nickname_set(struct user *user, struct span name);
 /* The name that others see: alias name, else nickname, else display name, else the user part. */
 struct span user_shown_name(const struct user *user);
 /* The URI that others see: alias, else the address as written. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* 7.2.1.2: Ad-hoc IM Group setup. Where several refusals apply, the first step that fails decides
+/* 7.2.1.2: Ad-hoc IM Group setup. A list of one is a session of two (CF-7.2.1.2-N1), which differs
+ * by policy alone. Where several refusals apply, the first step that fails decides
  * (context.md 3.3). */
 #include <stdlib.h>
 #include "control/controlling/intake.h"
@@ -12,8 +13,13 @@
 static bool adhoc_read(struct focus *focus, struct dialog *dialog, const struct request *request,
 	struct intake *in)
 {
-	if (!intake_is_welcome(focus, dialog, request) ||
-		!intake_parts(focus, dialog, request, in) ||
+	if (!intake_is_welcome(focus, dialog, request))
+		return false;
+	if (!join_may_hide(focus, NULL, request)) { /* 7.2.2.3 */
+		intake_refuse(focus, dialog, 403, "Forbidden", "Anonymity not allowed");
+		return false;
+	}
+	if (!intake_parts(focus, dialog, request, in) ||
 		!intake_offer(focus, dialog, in)) /* CF-7.2.1.2-R6 */
 		return false;
 	if (!in->has_list_text) {
@@ -29,7 +35,7 @@ static bool adhoc_read(struct focus *focus, struct dialog *dialog, const struct 
 			focus, dialog, 400, "Bad Request", "The resource list invites nobody");
 		return false;
 	}
-	/* CF-7.2.1.2-R7, -R7a */
+	/* CF-7.2.1.2-R7, CF-7.2.1.2-R7a */
 	if (policy_adhoc_too_many(
 		    in->list.count, (unsigned)focus->config->conference_max_adhoc_size)) {
 		intake_refuse(focus, dialog, 486, "Busy Here", "too many participants");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* 7.2.1.1: what the 200 to an initial INVITE carries, and what it is answered instead. Allow (OK2),
- * Server (OK6) and the tags of Contact (OK5) are the dialog's doing, as in every message of ours. */
+/* 7.2.1.1: what the 200 to an initial INVITE carries, and what it is answered instead.
+ * CF-7.2.1.1-OK1: what RFC 3261 asks of it, Allow (CF-7.2.1.1-OK2), Server (CF-7.2.1.1-OK6) and the
+ * tags of Contact (CF-7.2.1.1-OK5) are the dialog's doing, as in every message of ours. */
 #include "control/controlling/procedures.h"
 #include <stdlib.h>
 #include "include/log.h"
@@ -14,28 +15,32 @@ enum participant_event answer_send(struct participant *p)
 		.extra = &extra,
 		.content_type = "application/sdp",
 	};
-	/* CF-7.2.1.3-R9b, CF-7.2.1.3-OK2, CF-7.2.1.4-R9a */
-	char *sdp = session_sdp(p, true);
-	int r;
+	/* CF-7.2.1.2-OK2, CF-7.2.1.3-R9b, CF-7.2.1.3-OK2, CF-7.2.1.4-R9a, CF-7.2.1.5-R9.
+	 * RFC 3261 13.3.1.4: an INVITE without an offer gets ours; the leg waits for the ACK. */
+	char *sdp = session_sdp(p, p->has_remote);
+	int r = 0;
 
 	if (sdp == NULL)
 		return PARTICIPANT_EV_REMOVE;
 	header_init(&extra);
 	refresh_headers(p, &extra); /* CF-7.2.1.1-OK3a */
-	/* CF-7.2.1.1-OK4a, -OK4b */
+	/* CF-7.2.1.1-OK4, CF-7.2.1.1-OK4a, CF-7.2.1.1-OK4b */
 	header_add(&extra, "P-Asserted-Identity", "<%s>", c->identity);
 	message.body = sdp;
-	r = session_leg_update(p, false, false);
+	if (p->has_remote)
+		r = session_leg_update(p, false, false);
+	p->offered = !p->has_remote;
 	if (p == c->initiator && !c->set_up) {
 		c->set_up = true;
 		keep_conference(c);
 	}
 	refresh_start(p); /* CF-7.2.1.1-OK3b */
 	if (r == 0)
-		r = dialog_answer(p->dialog, &message); /* CF-7.2.1.3-OK3 */
+		/* CF-7.2.1.2-OK3, CF-7.2.1.3-OK3, CF-7.2.1.5-R10 */
+		r = dialog_answer(p->dialog, &message);
 	free(sdp);
-	if (r == 0)
-		/* CF-7.2.1.2-OK4, CF-7.2.1.3-R9d, CF-7.2.1.3-OK4 */
+	if (r == 0 && p->has_remote)
+		/* CF-7.2.1.2-OK4, CF-7.2.1.3-R9d, CF-7.2.1.3-OK4, CF-7.2.1.5-R11 */
 		r = conference_member_add(p);
 	if (r < 0) {
 		log_warning("answer", "not admitted conference=%s result=\"%s\"", c->uri,

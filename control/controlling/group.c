@@ -17,7 +17,7 @@ static bool group_read(struct focus *focus, struct dialog *dialog, const struct 
 	if (!group_allows(group, GROUP_INITIATE, request->asserted, request->asserted_second,
 		    request->privacy))
 		intake_refuse(focus, dialog, 403, "Forbidden", "User is not authorised");
-	else if (!join_may_hide(group, request)) /* CF-7.2.1.3-R6 */
+	else if (!join_may_hide(focus, group, request)) /* CF-7.2.1.3-R6 */
 		intake_refuse(focus, dialog, 403, "Forbidden", "Anonymity not allowed");
 	else
 		/* CF-7.2.1.3-R7, CF-7.2.1.3-R7a, CF-7.2.1.3-R7b */

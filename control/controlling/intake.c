@@ -92,7 +92,7 @@ static void refuse_sdp(struct focus *focus, struct dialog *dialog, const char *w
 
 bool intake_is_welcome(struct focus *focus, struct dialog *dialog, const struct request *request)
 {
-	/* CF-7.2.1.2-R2a, -R2b */
+	/* CF-7.2.1.2-R2, CF-7.2.1.2-R2a, CF-7.2.1.2-R2b */
 	if (!request->authenticated)
 		intake_refuse(focus, dialog, 403, "Forbidden", "Originator not authenticated");
 	else if (focus->stopping || !media_is_up(focus->media))
@@ -142,10 +142,8 @@ bool intake_offer(struct focus *focus, struct dialog *dialog, struct intake *in)
 	const char *why = NULL;
 	int r;
 
-	if (!in->has_sdp) {
-		refuse_sdp(focus, dialog, "An offer is needed");
-		return false;
-	}
+	if (!in->has_sdp)
+		return true; /* RFC 3261 13.3.1.4: the 200 offers, the ACK answers */
 	r = sdp_media_parse(in->sdp, false, &in->offer, &why);
 	if (r == 0) {
 		in->has_offer = true;
@@ -261,24 +259,26 @@ int intake_enter(struct participant **out, struct conference *c, struct dialog *
 	struct participant *p;
 	struct user *u;
 	char *allow;
-	/* CF-7.2.1.2-R4: the display name of P-Asserted-Identity, else of From (context.md 3.1,
+	/* CF-7.2.1.2-R4, CF-7.2.1.5-R5: the display name of P-Asserted-Identity, else of From (context.md 3.1,
 	 * 5.5). */
 	int r = user_enter(&u, c, request->asserted, request->asserted_second,
 		request->asserted_uri, request->display_name);
 
 	if (r < 0)
 		return r;
-	r = request->privacy ? user_alias(u) : 0;
-	if (r == 0)
-		r = conference_add(&p, u);
+	r = conference_add(&p, u);
 	if (r < 0) {
 		user_left(u);
 		return r;
 	}
 	p->sdp_session = ua_now_ms();
 	p->sdp_version = 1;
-	allow = strndup(request->allow.at, request->allow.len); /* CF-7.2.1.2-R3 */
+	allow = strndup(request->allow.at, request->allow.len); /* CF-7.2.1.2-R3, CF-7.2.1.5-R4 */
 	r = allow != NULL ? refresh_read(p, request) : -ENOBUFS;
+	/* CF-7.2.1.5-R6: 7.2.3.2. Who asked once stays so also when it comes again without asking:
+	 * the alias is the user's while the conference lives (context.md 2.4). */
+	if (r == 0 && request->privacy)
+		r = conference_hide(u);
 	if (r < 0) {
 		free(allow);
 		conference_drop(p);

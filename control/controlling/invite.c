@@ -3,6 +3,7 @@
 #include "control/controlling/procedures.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include "control/conference/referral.h"
 #include "control/sip/multipart.h"
 #include "include/log.h"
 
@@ -226,6 +227,7 @@ void invite_answered(struct participant *p, const struct response *response)
 		return;
 	}
 	p->status = response->status;
+	referral_tell(p, response->status, response->warning); /* CF-7.2.1.7-FR1 */
 	session_feed(p, PARTICIPANT_EV_FAILURE);
 }
 

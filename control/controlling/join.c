@@ -49,11 +49,15 @@ bool join_has_room(const struct conference *c, const struct request *request)
 	       !conference_is_full(c, 1) || is_invoked_history(c, request);
 }
 
-bool join_may_hide(const struct group *group, const struct request *request)
+bool join_may_hide(
+	const struct focus *focus, const struct group *group, const struct request *request)
 {
-	return !request->privacy || group == NULL ||
-	       group_allows(
-		       group, GROUP_ANONYMITY, request->asserted, request->asserted_second, true);
+	if (!request->privacy)
+		return true;
+	if (group == NULL)
+		return focus->config->conference_allow_anonymity;
+	return group_allows(
+		group, GROUP_ANONYMITY, request->asserted, request->asserted_second, true);
 }
 
 /* The first step of the clause that fails decides (context.md 3.3). False: refused. */
@@ -66,7 +70,7 @@ static bool join_read(struct focus *focus, struct dialog *dialog, const struct r
 		intake_refuse(focus, dialog, 403, "Forbidden", "User is not authorised");
 	else if (!join_has_room(c, request)) /* CF-7.2.1.4-R3, CF-7.2.1.4-R3b */
 		intake_refuse(focus, dialog, 486, "Busy Here", "Too many participants");
-	else if (!join_may_hide(c->group, request)) /* CF-7.2.1.4-R6 */
+	else if (!join_may_hide(focus, c->group, request)) /* CF-7.2.1.4-R6 */
 		intake_refuse(focus, dialog, 403, "Forbidden", "Anonymity not allowed");
 	else
 		/* CF-7.2.1.4-R7, CF-7.2.1.4-R7a */

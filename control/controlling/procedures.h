@@ -13,8 +13,12 @@
  *   modify.c   7.2.1.6  re-INVITE with new MSRP parameters
  *   refresh.c  7.2.1.11 session timer
  *   leave.c    7.2.1.10 BYE received
+ *   nickname.c RFC 7701 7, nicknames
  *   remove.c   7.2.1.9  Removal of Participant
  *   subscribe.c 7.2.1.12 Subscribing to Participant information
+ *   refer.c    REFER: whom it is about, what it is answered (refer.h)
+ *   add.c      7.2.1.7  Adding Participants to IM Group Session
+ *   expel.c    7.2.1.8  SIP REFER BYE request received
  *   options.c  OPTIONS (context.md 3.3)
  *   recover.c  the switch came or went: what it holds is claimed, what it does not is made anew
  *
@@ -101,7 +105,8 @@ bool join_is_allowed(const struct conference *conference, const struct request *
 /* Is there a place for who asks (CF-7.2.1.4-R3, CF-7.2.1.5-R3)? */
 bool join_has_room(const struct conference *conference, const struct request *request);
 /* If privacy is asked for, may it be had? group NULL: ad-hoc. */
-bool join_may_hide(const struct group *group, const struct request *request);
+bool join_may_hide(
+	const struct focus *focus, const struct group *group, const struct request *request);
 /* A new session of the user that is to be invited when its turn comes (conference_settle); headers:
  * the header part of its list entry or Refer-To. */
 must_check int invite_add(struct participant **out, struct conference *conference,
@@ -114,11 +119,20 @@ void rejoin_received(struct focus *focus, struct dialog *dialog, const struct re
 void modify_received(struct participant *participant, const struct request *request);
 /* The peer's answer to an offer of ours within the dialog; may be empty. */
 void modify_answered(struct participant *participant, struct span body);
+/* The answer to the offer of our 200 to an initial INVITE. False: there is none that can be taken. */
+must_check bool answer_taken(struct participant *participant, struct span body);
 /* A SUBSCRIBE to the conference package that makes a subscription; within: the session whose dialog
  * it came in, NULL: it came outside of one. Answers t. */
 void subscribe_received(struct focus *focus, struct ua_transaction *t,
 	const struct request *request, struct participant *within);
+/* Any REFER; p: in whose dialog it came, NULL: in none. */
+void refer_received(struct focus *focus, struct ua_transaction *t, const struct request *request,
+	struct participant *p);
 void options_received(struct focus *focus, struct ua_transaction *t, const struct request *request);
+
+/* A member asks the switch for a nickname; answers it. */
+void nickname_received(
+	void *arg, void *leg_arg, struct media_leg *leg, uint64_t ask, struct span name);
 
 /* ---- refresh.c ---- */
 

@@ -10,6 +10,7 @@
 #define REASON_UNBOUND   "SIP;cause=408;text=\"MSRP not bound\""
 #define REASON_LOST      "SIP;cause=480;text=\"MSRP connection lost\""
 #define REASON_CONGESTED "SIP;cause=480;text=\"Congested\""
+#define REASON_NO_ANSWER "SIP;cause=488;text=\"SDP not acceptable\""
 #define REASON_EXPIRED   "SIP;cause=408;text=\"Session expired\""
 
 static enum participant_event nothing(struct participant *p)
@@ -121,7 +122,8 @@ static bool settle_once(struct conference *c)
 	}
 	conference_counts(c, &counts);
 	switch (policy_decide(&counts, c->focus->config->conference_answer_first)) {
-	/* CF-7.2.1.2-OK1, CF-7.2.1.3-OK1; who has been answered waits no more: CF-7.2.1.3-OK1a */
+	/* CF-7.2.1.2-OK1, CF-7.2.1.3-OK1; who has been answered waits no more: CF-7.2.1.2-OK1a,
+	 * CF-7.2.1.3-OK1a */
 	case POLICY_ADMIT_INITIATOR:
 		if (!initiator->leg_ready)
 			return false;
@@ -408,6 +410,7 @@ static char *sdp_make(struct participant *p, bool answer)
 		.setup = SDP_SETUP_ACTPASS,
 		.max_size = config->msrp_max_message,
 		.chatroom = true,
+		.chatroom_nickname = config->conference_nicknames,
 		.chatroom_private = conference_allows_private(p->conference, p->user),
 		.cema = true,
 	};
@@ -420,7 +423,8 @@ static char *sdp_make(struct participant *p, bool answer)
 				      ? SDP_SETUP_ABSENT
 				      : sdp_setup_answer(p->remote.setup);
 		local.secure = p->remote.secure;
-		/* CF-7.2.1.2-OK2a, CF-7.2.1.3-OK2a, CF-7.2.1.3-R9bi, CF-7.2.1.4-R9b */
+		/* CF-7.2.1.2-OK2a, CF-7.2.1.3-OK2a, CF-7.2.1.3-R9bi, CF-7.2.1.4-R9b,
+		 * CF-7.2.1.5-R9a, CF-7.2.1.6-R3a1 */
 		both = sdp_types_intersect(span_of(policy), span_of(p->remote.wrapped_types));
 		if (both == NULL)
 			return NULL;
@@ -478,10 +482,19 @@ static void cancelled(void *arg)
 static void acknowledged(void *arg, struct span body)
 {
 	struct participant *p = arg;
+	struct conference *c = p->conference;
+	bool offered = p->offered;
 
-	if (p->offered)
-		modify_answered(p, body);
 	p->offered = false;
+	if (!offered)
+		return;
+	if (p->has_remote) {
+		modify_answered(p, body);
+	} else if (!answer_taken(p, body)) {
+		p->reason = REASON_NO_ANSWER;
+		session_feed(p, PARTICIPANT_EV_REMOVE);
+		conference_settle(c);
+	}
 }
 
 static void responded(void *arg, const struct response *response)
@@ -523,15 +536,11 @@ static void modified(void *arg, const struct request *request)
 static void requested(void *arg, struct ua_transaction *t, const struct request *request)
 {
 	struct participant *p = arg;
-	struct header_block extra;
 
-	if (request->method == REQUEST_SUBSCRIBE) {
+	if (request->method == REQUEST_SUBSCRIBE)
 		subscribe_received(p->conference->focus, t, request, p);
-		return;
-	}
-	header_init(&extra);
-	header_add(&extra, "Allow", "%s", UA_ALLOW);
-	ua_respond(t, 405, "Method Not Allowed", &extra, NULL, NULL);
+	else
+		refer_received(p->conference->focus, t, request, p);
 }
 
 static void ended(void *arg, enum dialog_end end)

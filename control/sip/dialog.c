@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "control/sip/stack.h"
 #include <inttypes.h>
+#include <sofia-sip/su_uniqueid.h>
 #include <stdlib.h>
 #include "include/log.h"
 
@@ -38,10 +39,13 @@ struct dialog {
 	bool modify_is_invite;
 	bool freed;    /* by the owner; goes when the last callback and a wanted BYE are done */
 	unsigned busy; /* callbacks of the stack on the C stack */
+	unsigned bye_status;
 	char *reason;
 	struct deadline session; /* refresh_due, then the end */
 	uint64_t session_end_ms;
 	bool refresh_due;         /* the next firing of session is our turn to refresh */
+	bool ours;                /* the INVITE that made it, and so its Call-ID */
+	struct deadline again;    /* our refresh met theirs: it goes once more (RFC 3261 14.1) */
 	struct said *said;        /* theirs, until its ACK */
 	struct deadline ack_wait; /* restored without the ACK being known to have come */
 };
@@ -61,6 +65,38 @@ static void said_free(struct dialog *dialog)
 	free(said->content_type);
 	free(said->body);
 	free(said);
+}
+
+/* Can what is sent to this URI leave here? We have no TLS. */
+static bool is_reachable(const url_t *url)
+{
+	char transport[8] = "";
+
+	return url->url_type == url_sip && url->url_host != NULL &&
+	       (url->url_params == NULL ||
+		       url_param(url->url_params, "transport", transport, sizeof(transport)) <= 0 ||
+		       strcasecmp(transport, "tls") != 0);
+}
+
+/* RFC 3261 12.1: what makes the other end of a dialog: a tag, a target, a route set that can be read,
+ * and a first hop that can be reached. */
+static bool makes_dialog(const sip_t *sip, const char *tag)
+{
+	const sip_route_t *route = sip->sip_record_route;
+
+	for (const sip_header_t *bad = (const sip_header_t *)sip->sip_error; bad != NULL;
+		bad = bad->sh_next) {
+		const char *name = bad->sh_class == sip_error_class ? bad->sh_error->er_name
+								    : bad->sh_class->hc_name;
+
+		if (name != NULL && strcasecmp(name, "Record-Route") == 0)
+			return false;
+	}
+	if (tag == NULL || sip->sip_contact == NULL)
+		return false;
+	if (route == NULL)
+		return is_reachable(sip->sip_contact->m_url);
+	return sip->sip_contact->m_url->url_type != url_any;
 }
 
 /* What dialog_pack would write is another thing now. */
@@ -92,6 +128,7 @@ static void destroy(struct dialog *dialog)
 {
 	deadline_clear(dialog->ua->deadlines, &dialog->session);
 	deadline_clear(dialog->ua->deadlines, &dialog->ack_wait);
+	deadline_clear(dialog->ua->deadlines, &dialog->again);
 	said_free(dialog);
 	/* A transaction that is destroyed still repeats its final response until the ACK. */
 	nta_incoming_destroy(dialog->invite);
@@ -321,6 +358,7 @@ static int bye_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
 	if (nta_outgoing_status(outgoing) < 200)
 		return 0;
 	enter(dialog);
+	dialog->bye_status = (unsigned)nta_outgoing_status(outgoing);
 	nta_outgoing_destroy(dialog->bye);
 	dialog->bye = NULL;
 	if (dialog->state == DIALOG_ENDING) {
@@ -329,6 +367,11 @@ static int bye_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
 	}
 	leave(dialog);
 	return 0;
+}
+
+unsigned dialog_bye_status(const struct dialog *dialog)
+{
+	return dialog->bye_status;
 }
 
 static void bye_send(struct dialog *dialog)
@@ -463,6 +506,16 @@ int dialog_received(
 		struct ua_transaction t = { .ua = ua, .incoming = incoming };
 
 		ua_respond(&t, 400, "Contact missing", NULL, NULL, NULL);
+		nta_incoming_destroy(incoming);
+		return 0;
+	}
+	if (!makes_dialog(sip, "")) {
+		struct ua_transaction t = { .ua = ua, .incoming = incoming };
+		struct header_block extra;
+
+		header_init(&extra);
+		header_add_warning(&extra, ua->config->sip_domain, "Contact cannot be reached");
+		ua_respond(&t, 400, sip_400_Bad_request, &extra, NULL, NULL);
 		nta_incoming_destroy(incoming);
 		return 0;
 	}
@@ -663,10 +716,14 @@ static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t 
 	unsigned status = (unsigned)nta_outgoing_status(outgoing);
 	uint32_t cseq = nta_outgoing_cseq(outgoing);
 	struct response response;
+	bool ended = false;
 
 	enter(dialog);
 	response_read(&response, home, sip, status);
 	if (status >= 200 && status < 300) {
+		bool usable = makes_dialog(sip, sip->sip_to->a_tag);
+
+		ended = dialog->cancelled || !usable;
 		nta_leg_rtag(dialog->leg, sip->sip_to->a_tag);
 		nta_leg_client_reroute(dialog->leg, sip->sip_record_route, sip->sip_contact, 1);
 		dialog->state = DIALOG_CONFIRMED;
@@ -675,6 +732,13 @@ static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t 
 			bye_send(dialog);
 			dialog->state = DIALOG_OVER;
 			response = (struct response){ .status = 487, .internal = true };
+		} else if (!usable) {
+			/* RFC 3261 21.5.3: an answer that we can do nothing with. It is ended as well
+			 * as it can be. */
+			acknowledge(dialog, nta_outgoing_cseq(outgoing), NULL);
+			bye_send(dialog);
+			dialog->state = DIALOG_OVER;
+			response = (struct response){ .status = 502, .internal = true };
 		}
 	} else if (status >= 300) {
 		dialog->state = DIALOG_OVER;
@@ -683,7 +747,7 @@ static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t 
 		dialog->ops->response(dialog->arg, &response);
 	/* What follows from the 2xx is stored before its ACK says that we have it; a BYE that the
 	 * callback wants has waited for the ACK. */
-	if (status >= 200 && status < 300 && !dialog->cancelled) {
+	if (status >= 200 && status < 300 && !ended) {
 		commit(dialog);
 		acknowledge(dialog, cseq, NULL);
 		dialog->acknowledged = true;
@@ -700,6 +764,29 @@ static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t 
 }
 
 /* ---- our refresh ---- */
+
+static void refresh_again(void *arg)
+{
+	struct dialog *dialog = arg;
+
+	enter(dialog);
+	if (dialog->state == DIALOG_CONFIRMED && !dialog->freed && !dialog->bye_wanted &&
+		dialog->ops != NULL)
+		dialog->ops->refresh_due(dialog->arg);
+	leave(dialog);
+}
+
+/* RFC 3261 14.1: theirs was under way. Who owns the Call-ID waits longer, so that they do not meet
+ * again. */
+static void refresh_later(struct dialog *dialog)
+{
+	uint64_t wait_ms = dialog->ours ? 2100 + 10 * (uint64_t)su_randint(0, 190)
+					: 10 * (uint64_t)su_randint(0, 200);
+
+	if (deadline_set(dialog->ua->deadlines, &dialog->again, ua_now_ms() + wait_ms,
+		    refresh_again, dialog) < 0)
+		log_warning("dialog", "refresh not repeated, no memory");
+}
 
 static int refresh_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
 {
@@ -721,7 +808,9 @@ static int refresh_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *si
 	}
 	nta_outgoing_destroy(dialog->refresh);
 	dialog->refresh = NULL;
-	if (!dialog->freed && dialog->ops != NULL && dialog->state == DIALOG_CONFIRMED)
+	if (status == 491)
+		refresh_later(dialog);
+	else if (!dialog->freed && dialog->ops != NULL && dialog->state == DIALOG_CONFIRMED)
 		dialog->ops->refreshed(dialog->arg, &response);
 	leave(dialog);
 	su_home_deinit(home);
@@ -767,6 +856,7 @@ int dialog_invite(struct ua *ua, struct dialog **out, const char *local, const c
 	if (dialog == NULL)
 		goto out;
 	dialog->state = DIALOG_OURS;
+	dialog->ours = true;
 	dialog_bind(dialog, ops, arg);
 	snprintf(to, sizeof(to), "<%s>", remote);
 	snprintf(contact, sizeof(contact), "<%s>;" UA_TAGS, message->contact);
@@ -975,6 +1065,7 @@ static int leg_restore(
 static nta_incoming_t *invite_restore(struct dialog *dialog, struct span text)
 {
 	struct ua *ua = dialog->ua;
+	tport_t *transport = NULL;
 	msg_t *msg;
 	nta_incoming_t *incoming;
 
@@ -986,7 +1077,15 @@ static nta_incoming_t *invite_restore(struct dialog *dialog, struct span text)
 		msg_destroy(msg);
 		return NULL;
 	}
-	incoming = nta_incoming_create(ua->agent, dialog->leg, msg, NULL, TAG_END());
+	/* Left to itself the stack takes a transport without a reference, and gives one back. */
+	transport = tport_by_protocol(
+		nta_agent_tports(ua->agent), sip_via_transport(sip_object(msg)->sip_via));
+	if (transport == NULL) {
+		msg_destroy(msg);
+		return NULL;
+	}
+	incoming = nta_incoming_create(
+		ua->agent, dialog->leg, msg, NULL, NTATAG_TPORT(transport), TAG_END());
 	if (incoming != NULL)
 		nta_incoming_bind(incoming, invite_followed, dialog);
 	return incoming;

@@ -85,6 +85,8 @@ void dialog_cancel(struct dialog *dialog);
  * 3261 15). ended follows. */
 void dialog_bye(struct dialog *dialog, const char *reason);
 
+/* How our BYE was answered; 0: it was not, as theirs crossed it or it could not be sent. */
+unsigned dialog_bye_status(const struct dialog *dialog);
 /* Starts or restarts the session timer: DIALOG_EXPIRED comes at seconds - min(32, seconds/3) (RFC
  * 4028 10); where we are the refresher, refresh_due at half the interval. 0: stops. */
 void dialog_supervise(struct dialog *dialog, uint32_t seconds, bool we_refresh);

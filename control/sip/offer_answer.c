@@ -541,10 +541,26 @@ static void write_types(FILE *f, struct span wrapped_types)
 		fprintf(f, "a=accept-wrapped-types:%.*s\r\n", SPAN_ARG(wrapped_types));
 }
 
+/* RFC 3264 6.1: what the offerer only sends we only receive, and the other way round. */
+static const char *direction_text(enum sdp_direction offered)
+{
+	switch (offered) {
+	case SDP_SENDONLY: return "recvonly";
+	case SDP_RECVONLY: return "sendonly";
+	case SDP_INACTIVE: return "inactive";
+	case SDP_SENDRECV: break;
+	}
+	return NULL;
+}
+
+/* CF-7.2.1.2-OK2b: each attribute of the selected line that we know has its counterpart in the
+ * answer; one that we do not know is left out, as it would promise what nobody keeps (RFC 3264 6).
+ */
 static void write_media(FILE *f, const struct sdp_local *local, const struct msrp_uri *uri,
 	const struct sdp_media *answer_to)
 {
 	const char *setup = setup_text(local->setup);
+	const char *direction = answer_to != NULL ? direction_text(answer_to->direction) : NULL;
 
 	fprintf(f, "m=message %u %s *\r\na=path:%.*s\r\n", uri->port,
 		local->secure ? "TCP/TLS/MSRP" : "TCP/MSRP", SPAN_ARG(local->uri));
@@ -559,6 +575,8 @@ static void write_media(FILE *f, const struct sdp_local *local, const struct msr
 		fprintf(f, "a=chatroom%s%s%s%s\r\n", *nickname || *private ? ":" : "", nickname,
 			*nickname && *private ? " " : "", private);
 	}
+	if (direction != NULL)
+		fprintf(f, "a=%s\r\n", direction);
 	if (local->cema)
 		fputs("a=msrp-cema\r\n", f);
 	if (local->max_size > 0)

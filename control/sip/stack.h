@@ -24,6 +24,7 @@
 #include <sofia-sip/sip_status.h>
 #include <sofia-sip/sip_tag.h>
 #include <sofia-sip/sip_util.h>
+#include <sofia-sip/tport.h>
 #include <sofia-sip/tport_tag.h>
 #include <sofia-sip/url.h>
 #include "control/sip/admission.h"
@@ -48,6 +49,7 @@ struct ua {
 	void *arg;
 	unsigned dialogs, dialogs_max;
 	unsigned subscriptions, subscriptions_max;
+	LIST_HEAD(, subscription) lingering; /* their owners have gone */
 	struct {
 		int fd, index;
 	} watched[UA_WATCH_MAX];
@@ -115,6 +117,8 @@ struct dialog *dialog_of_leg(nta_leg_t *leg);                    /* NULL: none *
 
 /* subscription.c. The dialog goes, and leaves its leg to the subscriptions. */
 void usages_inherit(struct usages *usages);
+/* At the end of ua: those whose last NOTIFY waits for an answer. */
+void subscriptions_drop(struct ua *ua);
 /* A SUBSCRIBE to one of these is answered; false: it is about none of them. */
 bool usages_refreshed(
 	struct usages *usages, struct ua_transaction *t, const struct request *request);

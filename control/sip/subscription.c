@@ -7,7 +7,8 @@
 #define RETRY_AFTER_MAX_S 120u /* of a failed NOTIFY; one that asks for more has failed */
 
 struct subscription {
-	LIST_ENTRY(subscription) link; /* of its leg */
+	LIST_ENTRY(subscription) link;     /* of its leg */
+	LIST_ENTRY(subscription) lingerer; /* of those whose last NOTIFY waits for an answer */
 	struct usages *usages;
 	const struct subscription_ops *ops;
 	void *arg;
@@ -18,6 +19,7 @@ struct subscription {
 	bool over;     /* ops.ended was called, or the only NOTIFY of a fetch was sent */
 	bool freed;    /* by the owner; goes when what is in flight and `last` are done */
 	bool retried;  /* the NOTIFY in flight is sent for the second time */
+	bool lingers;  /* it is in ua.lingering */
 	unsigned busy; /* callbacks on the C stack */
 	uint32_t most; /* seconds that a refresh is granted at most */
 	uint64_t expires_ms;
@@ -171,6 +173,8 @@ static void destroy(struct subscription *s)
 {
 	struct usages *usages = s->usages;
 
+	if (s->lingers)
+		LIST_REMOVE(s, lingerer);
 	deadline_clear(usages->ua->deadlines, &s->expiry);
 	deadline_clear(usages->ua->deadlines, &s->retry);
 	/* A transaction that is destroyed still repeats its request until it is answered. */
@@ -312,8 +316,19 @@ void subscription_terminate(
 		s->last.due = s->last.reason != NULL && s->last.body != NULL;
 		if (!s->last.due)
 			log_warning("subscription", "no memory for a last NOTIFY");
+		/* Nobody else knows of it from here. */
+		LIST_INSERT_HEAD(&s->usages->ua->lingering, s, lingerer);
+		s->lingers = true;
 	}
 	leave(s);
+}
+
+void subscriptions_drop(struct ua *ua)
+{
+	struct subscription *s;
+
+	while ((s = LIST_FIRST(&ua->lingering)) != NULL)
+		destroy(s);
 }
 
 /* RFC 6665 4.2.2: a failure with Retry-After is no failure yet; the same NOTIFY goes once more. */

@@ -32,6 +32,13 @@ unsigned ua_dialogs(const struct ua *ua)
 	return ua->dialogs;
 }
 
+const char *ua_phrase(unsigned status)
+{
+	const char *phrase = sip_status_phrase((int)status);
+
+	return phrase != NULL ? phrase : "";
+}
+
 void ua_respond(struct ua_transaction *t, unsigned status, const char *phrase,
 	const struct header_block *extra, const char *content_type, const char *body)
 {
@@ -141,7 +148,7 @@ bool ua_event_refused(struct ua_transaction *t, const struct request *request)
 		return false;
 	header_init(&extra);
 	if (span_eq_nocase(request->event, span_of("refer"))) {
-		/* RFC 3515 2.4.4: only REFER makes one. */
+		/* RFC 3515: only a REFER makes one. */
 		header_add_warning(&extra, t->ua->config->sip_domain,
 			"A subscription to refer is made by REFER only");
 		ua_respond(t, 403, sip_403_Forbidden, &extra, NULL, NULL);
@@ -398,7 +405,7 @@ int ua_route(struct ua *ua, su_home_t *home, const char *remote, const char **re
 	const char **route)
 {
 	const struct registrar_contact *contacts;
-	char canonical[IDENTITY_MAX];
+	char canonical[IDENTITY_MAX], transport[8];
 	url_t *url;
 
 	*route = NULL;
@@ -418,7 +425,11 @@ int ua_route(struct ua *ua, su_home_t *home, const char *remote, const char **re
 	url = url_hdup(home, URL_STRING_MAKE(remote)->us_url);
 	if (url == NULL)
 		return -EINVAL;
-	if (url->url_type != url_sip && url->url_type != url_sips)
+	/* Without TLS a sips: URI, or one that asks for TLS, leads nowhere. */
+	if (url->url_type != url_sip ||
+		(url->url_params != NULL &&
+			url_param(url->url_params, "transport", transport, sizeof(transport)) > 0 &&
+			strcasecmp(transport, "tls") == 0))
 		return -ENOENT;
 	/* A user of our own domain who is not registered is nowhere; DNS would lead back to us at
 	 * best. */
@@ -652,6 +663,7 @@ void ua_free(struct ua *ua)
 	for (unsigned i = 0; ua->root != NULL && i < UA_WATCH_MAX; i++)
 		if (ua->watched[i].fd >= 0)
 			su_root_deregister(ua->root, ua->watched[i].index);
+	subscriptions_drop(ua);
 	if (ua->agent != NULL)
 		nta_agent_destroy(ua->agent);
 	if (ua->root != NULL)

@@ -69,6 +69,7 @@ void ua_respond(struct ua_transaction *t, unsigned status, const char *phrase,
  * sip.trusted. */
 bool ua_peer_is_trusted(struct ua *ua, const char *remote);
 
+const char *ua_phrase(unsigned status); /* "Busy Here" of 486 */
 unsigned ua_dialogs(const struct ua *ua);
 uint64_t ua_now_ms(void);
 #endif

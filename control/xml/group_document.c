@@ -354,6 +354,26 @@ static void identity_start(struct writer *w, struct reader *r, bool many)
 	}
 }
 
+static int by_name(const void *a, const void *b)
+{
+	const struct group_identity *x = a, *y = b;
+
+	if (x->many || y->many)
+		return (int)x->many - (int)y->many;
+	return strcmp(x->canonical, y->canonical);
+}
+
+/* A rule may name thousands, and is asked at every join. */
+static void identity_end(struct group_condition *condition)
+{
+	if (condition->identity_count > 0)
+		qsort(condition->identities, condition->identity_count,
+			sizeof(condition->identities[0]), by_name);
+	while (condition->named_count < condition->identity_count &&
+		!condition->identities[condition->named_count].many)
+		condition->named_count++;
+}
+
 static void except_add(struct writer *w, struct reader *r, char *text)
 {
 	struct group_identity *identity = identity_of(w);
@@ -677,6 +697,7 @@ static void on_end(void *arg, struct reader *r)
 	case E_IF_MEMBER: flag_end(w, r, "is-list-member"); break;
 	case E_IF_OTHER: flag_end(w, r, "other-identity"); break;
 	case E_IF_ANONYMOUS: flag_end(w, r, "anonymous-request"); break;
+	case E_IDENTITY: identity_end(condition_of(w)); break;
 	case E_SERVICE: duplicates_drop(r, d); break;
 	case E_GROUP:
 		if (w->document_count == 0)

@@ -61,8 +61,10 @@ struct group_identity {
 
 struct group_condition {
 	enum group_condition_kind kind;
-	struct group_identity *identities; /* of IF_IDENTITY: one of them has to match */
-	unsigned identity_count;
+	/* Of IF_IDENTITY: one of them has to match. Those who are named come first, by canonical
+	 * address, then the many. */
+	struct group_identity *identities;
+	unsigned identity_count, named_count;
 };
 
 struct group_rule {

@@ -38,6 +38,11 @@ static void look_at_rule(const struct group_rule *rule)
 		for (unsigned k = 0; k < condition->identity_count; k++) {
 			const struct group_identity *identity = &condition->identities[k];
 
+			demand(identity->many == (k >= condition->named_count),
+				"the named come first");
+			demand(k == 0 || identity->many ||
+					strcmp(identity[-1].canonical, identity->canonical) <= 0,
+				"in the order of their addresses");
 			demand(identity->many == (identity->canonical == NULL), "one, or many");
 			demand(identity->many ||
 					(identity->domain == NULL && identity->excepts == NULL),

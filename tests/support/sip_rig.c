@@ -196,6 +196,19 @@ static const char *lines_of(const char *lines)
 	return lines ? lines : "";
 }
 
+/* A list of addresses; %u in it is the port. */
+static void listen_write(FILE *file, const char *items, uint16_t port)
+{
+	for (const char *at = items; *at != '\0'; at++) {
+		if (at[0] == '%' && at[1] == 'u') {
+			fprintf(file, "%u", port);
+			at++;
+		} else {
+			fputc(*at, file);
+		}
+	}
+}
+
 static void config_write(const struct sip_rig *rig, const struct rig_options *options)
 {
 	FILE *file = fopen(rig->config, "w");
@@ -203,24 +216,16 @@ static void config_write(const struct sip_rig *rig, const struct rig_options *op
 	if (file == NULL)
 		fail(NULL, "%s: %s", rig->config, strerror(errno));
 	fprintf(file, "sip:\n  listen: [");
-	if (options->listen != NULL) {
-		for (const char *at = options->listen; *at != '\0'; at++) {
-			if (at[0] == '%' && at[1] == 'u') {
-				fprintf(file, "%u", rig->sip_port);
-				at++;
-			} else {
-				fputc(*at, file);
-			}
-		}
-	} else {
-		fprintf(file, "\"udp:127.0.0.1:%u\", \"tcp:127.0.0.1:%u\"", rig->sip_port,
-			rig->sip_port);
-	}
+	listen_write(file,
+		options->listen ? options->listen : "\"udp:127.0.0.1:%u\", \"tcp:127.0.0.1:%u\"",
+		rig->sip_port);
 	fprintf(file, "]\n  trusted: [%s]\n%s",
 		options->trusted ? options->trusted : "\"" SIP_TRUSTED "/32\", \"::1/128\"",
 		lines_of(options->sip));
-	fprintf(file, "msrp:\n  listen: [\"tcp:127.0.0.1:%u\"]\n%s", rig->msrp_port,
-		lines_of(options->msrp));
+	fprintf(file, "msrp:\n  listen: [");
+	listen_write(file, options->msrp_listen ? options->msrp_listen : "\"tcp:127.0.0.1:%u\"",
+		rig->msrp_port);
+	fprintf(file, "]\n%s", lines_of(options->msrp));
 	if (options->conference != NULL)
 		fprintf(file, "conference:\n%s", options->conference);
 	fprintf(file, "switch:\n  socket: switch.sock\n%s",
@@ -759,6 +764,9 @@ static void request_write(struct sip_call *call, const char *method, unsigned cs
 	body_print(out, type, body);
 	fclose(out);
 	sip_write(peer, text, len);
+	if (strcmp(method, "INVITE") == 0)
+		snprintf(
+			call->sent, sizeof(call->sent), "%s", len < sizeof(call->sent) ? text : "");
 	free(text);
 }
 

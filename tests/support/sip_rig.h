@@ -39,8 +39,9 @@ struct sip_rig {
 struct rig_options {
 	const char *sip, *msrp, *conference, *the_switch;
 	const char *listen;
-	const char *trusted; /* replaces the items of sip.trusted */
-	bool no_start;       /* the configuration is written, no daemon runs */
+	const char *trusted;     /* replaces the items of sip.trusted */
+	const char *msrp_listen; /* replaces msrp.listen; its %u is the port */
+	bool no_start;           /* the configuration is written, no daemon runs */
 };
 /* Both daemons, ready. options may be NULL. */
 void sip_rig_start(struct sip_rig *rig, const struct rig_options *options);
@@ -137,6 +138,7 @@ struct sip_call {
 	unsigned cseq, invite_cseq;
 	char tag[24];              /* ours */
 	struct sip_message invite; /* theirs */
+	char sent[4096];           /* our last INVITE; "" where it was longer */
 	char identity[200];        /* IM Session Identity, once seen */
 	char offer[4096];          /* our last SDP */
 	bool keep_quiet;           /* no ACK for a failure */

@@ -31,6 +31,7 @@
 #define MAY_JOIN       "<join-handling>true</join-handling>"
 #define MAY_INITIATE   "<allow-initiate-conference>true</allow-initiate-conference>"
 #define MAY            MAY_JOIN MAY_INITIATE
+#define MAY_WATCH      "<allow-conference-state>true</allow-conference-state>"
 #define MAY_HIDE       "<allow-anonymity>true</allow-anonymity>"
 #define ONE(name)      "<cp:identity><cp:one id=\"sip:" name "@example.com\"/></cp:identity>"
 #define MEMBERS_MAY    RULES(RULE("<is-list-member/>", MAY))
@@ -130,6 +131,26 @@ __attribute__((unused)) static void enter(struct sip_call *who, struct sip_peer 
 {
 	cr_assert_eq(ask_team(who, peer, ""), 200, "%s: %u", peer->name, peer->message.status);
 	call_ack(who);
+}
+
+/* The next NOTIFY about the conference; answered, and then in who->peer->message. */
+__attribute__((unused)) static const struct sip_message *notified(struct sip_call *who)
+{
+	cr_assert(sip_await_request(who->peer, "NOTIFY", RIG_WAIT_MS), "%s is told nothing",
+		who->peer->name);
+	cr_assert_str_eq(sip_header(&who->peer->message, "Event"), "conference");
+	sip_reply(who->peer, &who->peer->message, 200, NULL, "", NULL, NULL);
+	return &who->peer->message;
+}
+
+/* One who is in subscribes within the dialog, and is told the whole state. */
+__attribute__((unused)) static void subscribe(struct sip_call *who)
+{
+	call_request(who, "SUBSCRIBE",
+		"Event: conference\r\nAccept: application/conference-info+xml\r\nExpires: 3600\r\n",
+		NULL, NULL);
+	cr_assert_eq(call_answer_to(who, "SUBSCRIBE") / 100, 2, "%u", who->peer->message.status);
+	HAS(notified(who)->body, "state=\"full\"");
 }
 
 __attribute__((unused)) static void warned(const struct sip_peer *peer, const char *text)

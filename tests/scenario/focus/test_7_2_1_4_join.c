@@ -185,6 +185,77 @@ Test(CF_7_2_1_4, R4_the_allow_header_is_remembered)
 	close_all();
 }
 
+/* Everything that the subscriber was told until `text` is in it. */
+static const struct sip_message *told(struct sip_call *who, const char *text)
+{
+	const struct sip_message *notify = notified(who);
+
+	while (strstr(notify->body, text) == NULL)
+		notify = notified(who);
+	return notify;
+}
+
+/* context.md 5.5: the list's name for a member, then the asserted one, then From's. */
+Test(CF_7_2_1_4, R5_display_names_have_an_order)
+{
+	const struct rig_options options = { .conference = "  notify_interval: 0.1\n" };
+
+	open_group(&options, GROUP(LIST(ENTRY("alice") ENTRY_CALLED("bob", "Bob of the list") ENTRY(
+				     "carol")) RULES(RULE("<is-list-member/>", MAY MAY_WATCH))));
+	enter(&call, &alice);
+	subscribe(&call);
+	enter(&bobs, &bob);
+	HAS(told(&call, "sip:bob@example.com")->body,
+		"<display-text>Bob of the list</display-text>");
+	cr_assert_eq(ask_team(&carols, &carol,
+			     "P-Asserted-Identity: \"Carol C.\" <sip:carol@example.com>\r\n"),
+		200);
+	call_ack(&carols);
+	HAS(told(&call, "sip:carol@example.com")->body, "<display-text>Carol C.</display-text>");
+	call_bye(&carols);
+	(void)told(&call, ">disconnected<");
+	cr_assert_eq(
+		ask_team(&carols, &carol, "P-Asserted-Identity: <sip:carol@example.com>\r\n"), 200);
+	call_ack(&carols);
+	HAS(told(&call, ">connected<")->body, "<display-text>From-carol</display-text>");
+	REQ("CF-7.2.1.4-R5");
+	call_bye(&call);
+	call_bye(&bobs);
+	call_bye(&carols);
+	close_all();
+}
+
+Test(CF_7_2_1_4, R11_subscribers_hear_who_joined)
+{
+	const struct rig_options options = { .conference = "  notify_interval: 0.1\n" };
+	const struct sip_message *notify;
+	char uri[100];
+
+	open_group(&options, GROUP(MEMBERS RULES(RULE("<is-list-member/>", MAY MAY_WATCH))));
+	enter(&call, &alice);
+	enter(&bobs, &bob);
+	subscribe(&call);
+	subscribe(&bobs);
+	enter(&carols, &carol);
+	notify = told(&call, "sip:carol@example.com");
+	while (strstr(notify->body, ">connected<") == NULL)
+		notify = notified(&call);
+	REQ("CF-7.2.1.4-R11");
+	/* Each subscriber gets its own, where its dialog leads; who did not subscribe gets none. */
+	snprintf(uri, sizeof(uri), "sip:alice@127.0.0.1:%u", alice.port);
+	cr_assert_str_eq(notify->uri, uri);
+	HAS(sip_header(notify, "Subscription-State"), "active");
+	notify = told(&bobs, "sip:carol@example.com");
+	snprintf(uri, sizeof(uri), "sip:bob@127.0.0.1:%u", bob.port);
+	cr_assert_str_eq(notify->uri, uri);
+	cr_assert(sip_nothing(&carol, 200));
+	REQ("CF-7.2.1.4-R12");
+	call_bye(&call);
+	call_bye(&bobs);
+	call_bye(&carols);
+	close_all();
+}
+
 Test(CF_7_2_1_4, R6_privacy_is_had_where_the_group_allows_it)
 {
 	struct msrp_peer msrp, bobs_msrp;

@@ -172,20 +172,6 @@ Test(CF_7_2_1_9, a_focus_that_stops_says_bye_to_all)
 	part(3);
 }
 
-Test(CF_7_2_1_9, a_switch_that_dies_ends_every_session)
-{
-	meet(NULL, 3, true);
-	kill(rig.the_switch.pid, SIGKILL);
-	cr_assert_eq(rig_daemon_ended(&rig.the_switch, RIG_WAIT_MS), -2);
-	for (unsigned i = 0; i < 3; i++) {
-		cr_assert(call_byed(&three[i].call, 8000));
-		HAS(sip_header(&three[i].peer.message, "Reason"),
-			"SIP;cause=480;text=\"MSRP connection lost\"");
-	}
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 1000));
-	part(3);
-}
-
 /* A participant whose BYE and ours cross: both are answered, the room ends once. */
 Test(CF_7_2_1_9, byes_that_cross_are_both_answered)
 {

@@ -74,39 +74,6 @@ Test(operations, a_switch_that_comes_back_is_attached_again)
 	close_all();
 }
 
-/* The leg that a killed focus left in the switch goes when the next one attaches. */
-Test(operations, a_focus_that_was_killed_starts_anew)
-{
-	struct sip_party two[2];
-	struct msrp_peer *msrp = &two[0].msrp;
-	bool gone = false;
-
-	sip_rig_start(&rig, NULL);
-	party_meet(&rig, two, 2, "", true);
-	kill(rig.focus.pid, SIGKILL);
-	cr_assert_eq(rig_daemon_ended(&rig.focus, RIG_WAIT_MS), -2);
-	/* The switch goes on delivering. */
-	call_say(&two[0].call, msrp, "alone001", "", "still here?");
-	cr_assert_eq(peer_status(msrp, "alone001"), 200);
-	cr_assert(peer_take(&two[1].msrp, RIG_WAIT_MS));
-	HAS((const char *)two[1].msrp.body, "still here?");
-	rig_daemon_start(&rig.focus, &rig, "PLENUM_FOCUS");
-	cr_assert(rig_daemon_ready(&rig.focus, RIG_WAIT_MS));
-	for (unsigned tries = 0; tries < 50 && !gone; tries++) {
-		char tid[16];
-
-		snprintf(tid, sizeof(tid), "stale%03u", tries);
-		call_say(&two[0].call, msrp, tid, "", "and now?");
-		gone = peer_status(msrp, tid) != 200;
-		rig_pause(50);
-	}
-	cr_assert(gone, "the room of the dead focus is still there");
-	call_request(&two[0].call, "BYE", "", NULL, NULL);
-	cr_assert_eq(call_answer_to(&two[0].call, "BYE"), 481);
-	party_close(two, 2);
-	sip_rig_stop(&rig);
-}
-
 static void configure(const char *text)
 {
 	FILE *file = fopen(rig.config, "w");

@@ -139,12 +139,11 @@ Test(groups, a_new_document_comes_in_force_once_it_is_written)
 	begin();
 	cr_expect_eq(groups_count(groups), 0);
 	f = fopen(place("team.xml"), "w");
-	fputs(HEAD "<list-service uri=\"" TEAM "\">", f);
+	fputs(group_text(TEAM, "Team"), f);
 	fflush(f);
-	settle(true); /* IN_CREATE; half of it */
+	settle(true); /* it is complete, but nobody knows that */
 	cr_expect_eq(groups_count(groups), 0);
 	cr_expect_eq(groups_generation(groups), 0);
-	fputs("<display-name>Team</display-name></list-service>" TAIL, f);
 	fclose(f);
 	settle(true);
 	cr_expect_str_eq(name_of(TEAM), "Team");
@@ -463,6 +462,22 @@ Test(groups, rules_decide_what_a_user_may)
 			  JOIN),
 			GROUP_JOIN_HANDLING, "sip:x@h", PHONE, false, true },
 		{ RULE("<cp:identity/>", JOIN), GROUP_JOIN_HANDLING, ALICE, "", false, false },
+		{ RULE("<cp:identity><cp:one id='sip:z@h'/><cp:many domain='h'/><cp:one id='" CAROL
+		       "'/><cp:one id='sip:b@h'/><cp:one id='" ALICE "'/></cp:identity>",
+			  JOIN),
+			GROUP_JOIN_HANDLING, ALICE, "", false, true },
+		{ RULE("<cp:identity><cp:one id='sip:z@h'/><cp:many domain='h'/><cp:one id='" CAROL
+		       "'/><cp:one id='sip:b@h'/><cp:one id='" ALICE "'/></cp:identity>",
+			  JOIN),
+			GROUP_JOIN_HANDLING, "sip:other@h", CAROL, false, true },
+		{ RULE("<cp:identity><cp:one id='sip:z@h'/><cp:many domain='h'/><cp:one id='" CAROL
+		       "'/><cp:one id='sip:b@h'/><cp:one id='" ALICE "'/></cp:identity>",
+			  JOIN),
+			GROUP_JOIN_HANDLING, "sip:other@h", "", false, true },
+		{ RULE("<cp:identity><cp:one id='sip:z@h'/><cp:many domain='h'/><cp:one id='" CAROL
+		       "'/><cp:one id='sip:b@h'/><cp:one id='" ALICE "'/></cp:identity>",
+			  JOIN),
+			GROUP_JOIN_HANDLING, BOB, "", false, false },
 		/* many, but the excepted */
 		{ RULE("<cp:identity><cp:many/></cp:identity>", JOIN), GROUP_JOIN_HANDLING, PHONE,
 			"", false, true },

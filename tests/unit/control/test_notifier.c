@@ -623,6 +623,52 @@ Test(notifier, a_subscription_ends_as_it_should)
 	forget(&second);
 }
 
+static unsigned keeps, forgets;
+
+static void count_kept(struct subscriber *s)
+{
+	cr_assert_eq(subscriber_conference(s), room);
+	keeps++;
+}
+
+static void count_gone(struct subscriber *s)
+{
+	cr_assert_eq(subscriber_conference(s), room);
+	forgets++;
+}
+
+/* For survival: who begins and is refreshed is kept, and each is forgotten once, while its
+ * conference is still there. */
+Test(notifier, who_is_kept_is_forgotten_once)
+{
+	struct reader a = { 0 }, b = { 0 }, c = { 0 }, d = { 0 };
+	struct participant *alice = joins(room, "alice"), *bob = joins(room, "bob");
+
+	focus.notifiers.kept = count_kept;
+	focus.notifiers.gone = count_gone;
+	subscribe(&a, alice->user);
+	subscribe(&b, bob->user);
+	subscribe(&c, alice->user);
+	subscribe(&d, alice->user);
+	answer(&a);
+	refresh(&a);
+	cr_assert_eq(keeps, 5);
+	leaves(bob, ENDPOINT_LEFT_DEPARTED);
+	notifier_subscription_ops.ended(a.subscriber, SUBSCRIPTION_FAILED);
+	cr_assert_eq(forgets, 2);
+	notifier_end(room, false);
+	cr_assert_eq(forgets, 4);
+	conference_free(room);
+	room = NULL;
+	notifier_subscription_ops.ended(c.subscriber, SUBSCRIPTION_EXPIRED);
+	turn();
+	cr_assert_eq(forgets, 4);
+	forget(&a);
+	forget(&b);
+	forget(&c);
+	forget(&d);
+}
+
 Test(notifier, a_farewell_may_be_overtaken)
 {
 	struct reader r[4] = { { 0 } };
