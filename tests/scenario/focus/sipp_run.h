@@ -69,14 +69,14 @@ static void sipp_end(struct sipp *sipp)
 	int status = -1;
 
 	cr_assert_eq(waitpid(sipp->pid, &status, 0), sipp->pid);
-	snprintf(command, sizeof(command), "cd %s && tail -n 40 %s.errors %s.out >&2",
+	snprintf(command, sizeof(command), "cd %s && tail -qn 40 %s.errors %s.out >&2",
 		rig.directory, sipp->name, sipp->name);
 	if (status != 0 && system(command) != 0)
 		fprintf(stderr, "sipp said nothing\n");
 	cr_assert_eq(status, 0, "sipp %s ended with status %#x", sipp->name, (unsigned)status);
 	/* On a busy machine sipp repeats an INVITE over UDP and throws away the second 200 when its
 	 * call is over: it writes that down, but it is no unexpected message. */
-	snprintf(command, sizeof(command), "cd %s && grep -i 'unexpected' %s.errors >&2",
+	snprintf(command, sizeof(command), "cd %s && grep -is 'unexpected' %s.errors >&2",
 		rig.directory, sipp->name);
 	cr_assert_neq(system(command), 0, "sipp %s met unexpected messages", sipp->name);
 }
@@ -145,7 +145,10 @@ __attribute__((unused)) static void lobby_watched(
 	struct sipp members, watchers;
 
 	sipp_start(&members, "member", &load);
-	log_await(": connected conference", count);
+	for (unsigned waited = 0; log_count("answer: connected") < count; waited += 200) {
+		cr_assert_lt(waited, seconds * 1000, "not everybody is in");
+		rig_pause(200);
+	}
 	sipp_start(&watchers, "subscribe", &load);
 	sipp_end(&members);
 	sipp_end(&watchers);

@@ -99,6 +99,20 @@ Test(sipp, rejoining_of_a_session_that_goes_on)
 	sip_rig_stop(&rig);
 }
 
+/* One is added by REFER and removed by REFER, and the referrer is told of both. */
+Test(sipp, adding_and_removing_by_refer)
+{
+	const struct rig_options options = { .conference = "  creator_release: true\n" };
+
+	sipp_needed();
+	sip_rig_start(&rig, &options);
+	call_with_invited("refer", 20, 2);
+	cr_assert_eq(log_count("invite: connected"), 40);
+	cr_assert_eq(log_count("remove: removed"), 40);
+	cr_assert_eq(log_count("conference: ended"), 20);
+	sip_rig_stop(&rig);
+}
+
 /* By the peer with re-INVITE and with UPDATE, then by the focus, whose turn comes after a second. */
 Test(sipp, session_timers_of_both_sides)
 {
