@@ -375,6 +375,8 @@ struct inviter *inviter_new(const struct user *u, bool anonymous)
 
 	if (inviter == NULL)
 		return NULL;
+	/* Who is known by an alias invites as nobody: to the invited too it must not say more. */
+	anonymous = anonymous || u->alias != NULL;
 	header_name_addr(name_addr, sizeof(name_addr), anonymous ? "" : u->display_name,
 		anonymous ? u->conference->identity : u->uri);
 	inviter->references = 1;

@@ -133,6 +133,8 @@ struct participant {
 	bool member;     /* sends and receives */
 	bool bound;      /* as the switch last said */
 	bool retried;    /* invited once more after 422 */
+	bool replaces;   /* our INVITE carried Replaces */
+	bool unreplaced; /* invited once more without it, after 481 */
 	bool has_remote;
 	bool offered;       /* our 200 carried an offer: its ACK answers */
 	bool sdp_is_answer; /* what we said last in SDP answered an offer */

@@ -35,6 +35,12 @@ static bool adhoc_read(struct focus *focus, struct dialog *dialog, const struct 
 			focus, dialog, 400, "Bad Request", "The resource list invites nobody");
 		return false;
 	}
+	for (unsigned i = 0; request->privacy && i < in->list.count; i++) {
+		if (invite_replaces(span_of(in->list.entries[i].headers))) {
+			intake_refuse(focus, dialog, 403, "Forbidden", "Anonymity not allowed");
+			return false;
+		}
+	}
 	/* CF-7.2.1.2-R7, CF-7.2.1.2-R7a */
 	if (policy_adhoc_too_many(
 		    in->list.count, (unsigned)focus->config->conference_max_adhoc_size)) {

@@ -8,7 +8,13 @@
 #include "include/log.h"
 
 /* Header parameters of a list entry that become headers of its INVITE (context.md 3.4, 6.3). */
-static const char *const entry_headers[] = { "Replaces", "Session-Replaces", "Subject" };
+enum { ENTRY_REPLACES, ENTRY_SESSION_REPLACES, ENTRY_SUBJECT, ENTRY_HEADERS };
+static const char *const entry_headers[ENTRY_HEADERS] = {
+	[ENTRY_REPLACES] = "Replaces",
+	[ENTRY_SESSION_REPLACES] = "Session-Replaces",
+	[ENTRY_SUBJECT] = "Subject",
+};
+#define ENTRY_VALUE_MAX 1024
 
 static int hex(char c)
 {
@@ -18,47 +24,122 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* RFC 3261 19.1.1: %HH. Control characters that come out of it are refused by header_add. */
-static void unescape(char *out, size_t size, struct span in)
+/* RFC 3261 19.1.1: %HH. False: malformed, too long, or with a control character, so that nothing that stands
+ * in a list can begin a header line. */
+static bool unescape(char *out, size_t size, struct span in)
 {
 	size_t len = 0;
 
-	for (size_t i = 0; i < in.len && len + 1 < size; i++) {
-		if (in.at[i] == '%' && i + 2 < in.len && hex(in.at[i + 1]) >= 0 &&
-			hex(in.at[i + 2]) >= 0) {
-			char c = (char)(hex(in.at[i + 1]) << 4 | hex(in.at[i + 2]));
+	for (size_t i = 0; i < in.len; i++) {
+		unsigned char c = (unsigned char)in.at[i];
 
-			out[len++] = c == '\0' ? '\n' : c;
+		if (c == '%') {
+			if (i + 2 >= in.len || hex(in.at[i + 1]) < 0 || hex(in.at[i + 2]) < 0)
+				return false;
+			c = (unsigned char)(hex(in.at[i + 1]) << 4 | hex(in.at[i + 2]));
 			i += 2;
-		} else {
-			out[len++] = in.at[i];
 		}
+		if (c < ' ' || c == 0x7f || len + 1 >= size)
+			return false;
+		out[len++] = (char)c;
 	}
 	out[len] = '\0';
+	return true;
 }
 
-/* Says whether Subject was among them. */
-static bool entry_headers_add(const struct participant *p, struct header_block *block)
+static bool all_of(struct span text, const char *allowed)
 {
-	struct span rest = span_of(p->headers);
-	bool subject = false;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.at[i];
 
-	while (rest.len > 0) {
-		struct span value = span_cut(&rest, '&'), name = span_cut(&value, '=');
-		char text[1024];
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			    strchr(allowed, c) != NULL) ||
+			c == '\0')
+			return false;
+	}
+	return text.len > 0;
+}
 
-		for (unsigned i = 0; i < sizeof(entry_headers) / sizeof(entry_headers[0]); i++) {
-			if (!span_eq_nocase(name, span_of(entry_headers[i])))
-				continue;
-			unescape(text, sizeof(text), value);
-			header_add(block, entry_headers[i], "%s", text);
-			subject = subject || strcmp(entry_headers[i], "Subject") == 0;
+#define TOKEN "-.!%*_+`'~" /* RFC 3261 25.1, beside letters and digits */
+#define WORD  TOKEN "()<>:\\\"/[]?{}"
+
+/* RFC 3891 6.1: a Call-ID, then to-tag, from-tag and others, each once. */
+static bool is_replaces(struct span value)
+{
+	struct span call_id = span_trim(span_cut(&value, ';'));
+	bool to = false, from = false;
+
+	if (!all_of(call_id, WORD "@") || (memchr(call_id.at, '@', call_id.len) != NULL &&
+						  memchr(call_id.at, '@', call_id.len) !=
+							  memrchr(call_id.at, '@', call_id.len)))
+		return false;
+	while (value.len > 0) {
+		struct span text = span_trim(span_cut(&value, ';')), name;
+		bool valued = memchr(text.at, '=', text.len) != NULL;
+
+		name = span_trim(span_cut(&text, '='));
+		if (!all_of(name, TOKEN) || (valued && !all_of(span_trim(text), TOKEN)))
+			return false;
+		if (span_eq_nocase(name, SPAN_LITERAL("to-tag"))) {
+			if (to || !valued)
+				return false;
+			to = true;
+		} else if (span_eq_nocase(name, SPAN_LITERAL("from-tag"))) {
+			if (from || !valued)
+				return false;
+			from = true;
 		}
 	}
-	return subject;
+	return to && from;
 }
 
-static void headers_fill(const struct participant *p, struct header_block *block)
+static unsigned entry_header_of(struct span name)
+{
+	unsigned i = 0;
+
+	while (i < ENTRY_HEADERS && !span_eq_nocase(name, span_of(entry_headers[i])))
+		i++;
+	return i;
+}
+
+bool invite_replaces(struct span headers)
+{
+	while (headers.len > 0) {
+		struct span value = span_cut(&headers, '&'), name = span_cut(&value, '=');
+
+		if (entry_header_of(name) == ENTRY_REPLACES)
+			return true;
+	}
+	return false;
+}
+
+/* Those that the entry has, each once. Says whether Subject was among them. */
+static bool entry_headers_add(struct participant *p, struct header_block *block)
+{
+	struct span rest = span_of(p->headers);
+	bool added[ENTRY_HEADERS + 1] = { false };
+	char text[ENTRY_VALUE_MAX];
+
+	p->replaces = false;
+	while (rest.len > 0) {
+		struct span value = span_cut(&rest, '&'), name = span_cut(&value, '=');
+		unsigned which = entry_header_of(name);
+
+		if (which == ENTRY_HEADERS || added[which] ||
+			!unescape(text, sizeof(text), value) || text[0] == '\0')
+			continue;
+		/* Appendix L: the other side ends the old dialog; one that is not there is left
+		 * out at the second attempt. */
+		if (which == ENTRY_REPLACES && (p->unreplaced || !is_replaces(span_of(text))))
+			continue;
+		header_add(block, entry_headers[which], "%s", text);
+		added[which] = true;
+	}
+	p->replaces = added[ENTRY_REPLACES];
+	return added[ENTRY_SUBJECT];
+}
+
+static void headers_fill(struct participant *p, struct header_block *block)
 {
 	const struct conference *c = p->conference;
 	const struct config *config = c->focus->config;
@@ -85,14 +166,45 @@ static void headers_fill(const struct participant *p, struct header_block *block
 		header_add(block, "Contribution-ID", "%s", c->contribution_id);
 }
 
+/* RFC 3261 19.1.1: method stands in a Refer-To or list, not in a Request-URI or To. */
+static size_t method_drop(char *out, struct span uri)
+{
+	const char *at = memrchr(uri.at, '@', uri.len);
+	struct span rest = uri, part;
+	size_t len = 0;
+
+	if (at != NULL) {
+		len = (size_t)(at - uri.at);
+		memcpy(out, uri.at, len);
+		rest = span_make(at, uri.len - len);
+	}
+	for (bool first = true; rest.len > 0; first = false) {
+		part = span_cut(&rest, ';');
+		if (!first && (span_eq_nocase(part, SPAN_LITERAL("method")) ||
+				      (part.len > 7 && strncasecmp(part.at, "method=", 7) == 0)))
+			continue;
+		if (!first)
+			out[len++] = ';';
+		memcpy(out + len, part.at, part.len);
+		len += part.len;
+	}
+	return len;
+}
+
 int invite_add(struct participant **out, struct conference *c, struct inviter *inviter,
 	const char *canonical, struct span uri, const char *display_name, struct span headers)
 {
 	struct participant *p;
 	struct user *u;
-	char *copy;
-	int r = user_enter(&u, c, canonical, "", uri, display_name);
+	char *copy = malloc(uri.len + 1);
+	int r;
 
+	if (copy == NULL)
+		return -ENOBUFS;
+	uri.len = method_drop(copy, uri);
+	uri.at = copy;
+	r = user_enter(&u, c, canonical, "", uri, display_name);
+	free(copy);
 	if (r < 0)
 		return r;
 	r = conference_add(&p, u);
@@ -188,6 +300,17 @@ static bool answer_take(struct participant *p, const struct response *response)
 	return true;
 }
 
+static void invite_again(struct participant *p)
+{
+	enum participant_event next;
+
+	dialog_free(p->dialog);
+	p->dialog = NULL;
+	next = invite_send(p);
+	if (next != PARTICIPANT_EV_NONE)
+		session_feed(p, next);
+}
+
 void invite_answered(struct participant *p, const struct response *response)
 {
 	struct conference *c = p->conference;
@@ -216,15 +339,15 @@ void invite_answered(struct participant *p, const struct response *response)
 	/* RFC 4028 7.3: once more with the interval that the other side asks for. */
 	if (response->status == 422 && response->min_se > min_se && !p->retried &&
 		p->state == PARTICIPANT_INVITED) {
-		enum participant_event next;
-
 		p->retried = true;
 		p->min_se = response->min_se;
-		dialog_free(p->dialog);
-		p->dialog = NULL;
-		next = invite_send(p);
-		if (next != PARTICIPANT_EV_NONE)
-			session_feed(p, next);
+		invite_again(p);
+		return;
+	}
+	/* context.md 3.9: what is to be replaced is not there (RFC 3891 3): once more without. */
+	if (response->status == 481 && p->replaces && p->state == PARTICIPANT_INVITED) {
+		p->unreplaced = true;
+		invite_again(p);
 		return;
 	}
 	p->status = response->status;

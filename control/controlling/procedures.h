@@ -112,6 +112,10 @@ bool join_may_hide(
 must_check int invite_add(struct participant **out, struct conference *conference,
 	struct inviter *inviter, const char *canonical, struct span uri, const char *display_name,
 	struct span headers);
+/* Does the header part of a list entry or Refer-To ask for Replaces? The invited one compares who
+ * invites with whom he talks to (Appendix L), so an anonymous inviter is refused: 403 "Anonymity not
+ * allowed" (context.md 3.9). */
+bool invite_replaces(struct span headers);
 void invite_answered(struct participant *participant, const struct response *response);
 /* An INVITE to a Session Identity; conference NULL: there is none (any more). */
 void rejoin_received(struct focus *focus, struct dialog *dialog, const struct request *request,

@@ -438,6 +438,124 @@ Test(CF_7_2_1_2, OK2_the_sdp_answers_the_offer)
 	close_all();
 }
 
+/* Alice offers these attributes on her second line, bob answers with those; her final status. */
+static unsigned offered(const char *attributes, const char *answered)
+{
+	char *body, *sdp, entries[200], answer[1024];
+	unsigned status;
+
+	snprintf(entries, sizeof(entries), "<entry uri=\"sip:bob@127.0.0.1:%u\"/>", bob.port);
+	cr_assert_gt(
+		asprintf(&sdp,
+			"v=0\r\no=alice 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+			"m=message 0 TCP/MSRP *\r\na=path:msrp://127.0.0.1:9/no;tcp\r\na=accept-types:*\r\na=label:no\r\n"
+			"m=message 9 TCP/MSRP *\r\na=path:msrp://127.0.0.1:9/alice;tcp\r\n%s",
+			attributes),
+		0);
+	body = call_list(sdp, entries);
+	call_invite(&call, &alice, SIP_FACTORY, "", RIG_MULTIPART, body);
+	free(body);
+	free(sdp);
+	call_incoming(&bobs, &bob);
+	snprintf(answer, sizeof(answer),
+		"v=0\r\no=bob 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+		"m=message 9 TCP/MSRP *\r\na=path:msrp://127.0.0.1:9/bob;tcp\r\na=setup:active\r\n%s",
+		answered);
+	call_accept(&bobs, "", answer);
+	call_acked(&bobs);
+	status = call_final(&call);
+	if (status == 200)
+		call_ack(&call);
+	return status;
+}
+
+static void undo(unsigned status)
+{
+	if (status == 200)
+		call_bye(&call);
+	cr_assert(call_byed(&bobs, RIG_WAIT_MS));
+	call_free(&bobs);
+}
+
+Test(CF_7_2_1_2, OK2a_types_are_those_of_both)
+{
+	static const struct {
+		const char *inviter, *invited;
+		unsigned status;
+		const char *wrapped; /* in the answer; policy and offer */
+	} rows[] = {
+		{ "a=accept-types:message/cpim text/plain\r\na=accept-wrapped-types:image/png text/html\r\n",
+			"a=accept-types:message/cpim\r\n", 200, "image/png" },
+		{ "a=accept-types:*\r\n", "a=accept-types:*\r\n", 200, "text/plain image/png" },
+		{ "a=accept-types:image/png message/cpim\r\na=accept-wrapped-types:*\r\n",
+			"a=accept-types:text/plain message/cpim\r\na=accept-wrapped-types:text/plain\r\n",
+			200, "text/plain image/png" },
+		{ "a=accept-types:message/*\r\na=accept-wrapped-types:text/*\r\n",
+			"a=accept-types:message/cpim\r\n", 200, "text/plain" },
+		/* Nothing that both have. */
+		{ "a=accept-types:message/cpim\r\n", "a=accept-types:text/plain\r\n", 488, "" },
+	};
+	const struct rig_options options = {
+		.conference = "  wrapped_types: [\"text/plain\", \"image/png\"]\n"
+	};
+	char line[200];
+
+	open_all(&options);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		cr_assert_eq(offered(rows[i].inviter, rows[i].invited), rows[i].status, "%u", i);
+		if (rows[i].status == 200) {
+			sip_body_line(&alice.message, "a=accept-types:", line, sizeof(line));
+			cr_assert_str_eq(line, "message/cpim");
+			sip_body_line(
+				&alice.message, "a=accept-wrapped-types:", line, sizeof(line));
+			cr_assert_str_eq(line, rows[i].wrapped, "%u: %s", i, line);
+		}
+		undo(rows[i].status);
+	}
+	REQ("CF-7.2.1.2-OK2a");
+	close_all();
+}
+
+/* Each attribute of the selected line that has a meaning here has its counterpart in the answer
+ * (offer_answer.c); those of a refused line have none. */
+Test(CF_7_2_1_2, OK2b_the_attributes_of_the_selected_line_are_answered)
+{
+	static const char *const counterparts[] = {
+		"a=path:msrp://127.0.0.1:",
+		"a=accept-types:message/cpim\r\n",
+		"a=accept-wrapped-types:text/plain\r\n",
+		"a=setup:passive\r\n",
+		"a=chatroom:nickname private-messages\r\n",
+		"a=recvonly\r\n",
+		"a=msrp-cema\r\n",
+		"a=max-size:",
+	};
+	const char *selected;
+
+	open_all(NULL);
+	cr_assert_eq(
+		offered("a=accept-types:message/cpim\r\na=accept-wrapped-types:text/plain\r\n"
+			"a=setup:active\r\na=chatroom:nickname private-messages\r\na=sendonly\r\n"
+			"a=msrp-cema\r\na=max-size:1000\r\n",
+			"a=accept-types:message/cpim\r\n"),
+		200);
+	HAS(alice.message.body, "m=message 0 TCP/MSRP *\r\nm=message ");
+	selected = strstr(alice.message.body, "m=message 0 TCP/MSRP *\r\n") + 10;
+	for (unsigned i = 0; i < sizeof(counterparts) / sizeof(counterparts[0]); i++)
+		HAS(selected, counterparts[i]);
+	LACKS(alice.message.body, "a=label");
+	REQ("CF-7.2.1.2-OK2b");
+	undo(200);
+	/* What was not offered is not answered (context.md 5.2). */
+	cr_assert_eq(
+		offered("a=accept-types:message/cpim\r\n", "a=accept-types:message/cpim\r\n"), 200);
+	LACKS(alice.message.body, "a=setup");
+	LACKS(alice.message.body, "only\r\n");
+	LACKS(alice.message.body, "a=inactive");
+	undo(200);
+	close_all();
+}
+
 Test(CF_7_2_1_2, OK4_the_switch_serves_the_room)
 {
 	struct sip_party three[3];

@@ -103,6 +103,74 @@ Test(CF_7_2_1_6, R3a1_parameters_come_from_the_offer)
 	close_all();
 }
 
+/* 7.2.2.6: the others stay as they are, by our local policy. */
+Test(CF_7_2_1_6, N1_the_others_are_not_asked_for_new_parameters)
+{
+	struct sip_party three[3];
+
+	sip_rig_start(&rig, NULL);
+	party_meet(&rig, three, 3, "", true);
+	call_request(&three[0].call, "INVITE", "", "application/sdp",
+		"v=0\r\no=alice 3911200001 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+		"m=message 9 TCP/MSRP *\r\na=path:msrp://127.0.0.1:9/alice;tcp\r\na=accept-types:message/cpim\r\n"
+		"a=accept-wrapped-types:image/png\r\n");
+	cr_assert_eq(call_final(&three[0].call), 200);
+	call_ack(&three[0].call);
+	cr_assert(sip_nothing(&three[1].peer, 400));
+	cr_assert(sip_nothing(&three[2].peer, 10));
+	REQ("CF-7.2.1.6-N1");
+	/* R2: the switch knows what she takes now. */
+	call_say(&three[1].call, &three[1].msrp, "text0001", "", "no text for alice");
+	cr_assert_eq(peer_status(&three[1].msrp, "text0001"), 200);
+	cr_assert(peer_take(&three[2].msrp, RIG_WAIT_MS));
+	HAS((const char *)three[2].msrp.body, "no text for alice");
+	cr_assert_not(peer_take(&three[0].msrp, 300) && three[0].msrp.chunk.method == METHOD_SEND);
+	party_close(three, 3);
+	sip_rig_stop(&rig);
+}
+
+/* RFC 3264 6.1; RFC 7701 8: missing in a later exchange is off. */
+Test(CF_7_2_1_6, R2_direction_and_private_messages_are_as_said_last)
+{
+	static const struct {
+		const char *offered, *answered;
+	} directions[] = {
+		{ "sendonly", "\r\na=recvonly\r\n" },
+		{ "recvonly", "\r\na=sendonly\r\n" },
+		{ "inactive", "\r\na=inactive\r\n" },
+	};
+	struct sip_party two[2];
+	char line[40];
+
+	sip_rig_start(&rig, NULL);
+	party_meet(&rig, two, 2, "", true);
+	for (unsigned i = 0; i < 3; i++) {
+		snprintf(line, sizeof(line), "a=%s\r\n", directions[i].offered);
+		call_request(&two[0].call, "INVITE", "", "application/sdp",
+			call_sdp(&two[0].call, "actpass", line));
+		cr_assert_eq(call_final(&two[0].call), 200);
+		call_ack(&two[0].call);
+		HAS(two[0].peer.message.body, directions[i].answered);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		struct sip_call private = two[1].call;
+		char tid[20];
+
+		call_request(&two[0].call, "INVITE", "", "application/sdp",
+			call_sdp(&two[0].call, "actpass",
+				i == 0 ? "a=chatroom:private-messages\r\n" : ""));
+		cr_assert_eq(call_final(&two[0].call), 200);
+		LACKS(two[0].peer.message.body, "a=recvonly");
+		call_ack(&two[0].call);
+		snprintf(private.identity, sizeof(private.identity), "sip:alice@example.com");
+		snprintf(tid, sizeof(tid), "private%u", i);
+		call_say(&private, &two[1].msrp, tid, "", tid);
+		cr_assert_eq(peer_status(&two[1].msrp, tid), i == 0 ? 200 : 428);
+	}
+	party_close(two, 2);
+	sip_rig_stop(&rig);
+}
+
 Test(CF_7_2_1_6, malformed_sdp_gets_400)
 {
 	start(&one, "");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* NICKNAME (RFC 7701 7) at the focus: who may be called what. What the switch does of it:
- * tests/scenario/switch/test_nickname; what subscribers see: test_7_2_1_12_subscribe. */
-#include "tests/scenario/focus/cast.h"
+ * tests/scenario/switch/test_nickname. */
+#include "tests/scenario/focus/watch.h"
 
 static struct sip_party three[3];
 static unsigned asked_so_far;
@@ -167,4 +167,33 @@ Test(nickname, an_anonymous_user_has_none)
 	cr_assert_eq(named(1, "anonymous  1"), 425);
 	cr_assert_eq(named(1, "Anonymous 2"), 200);
 	part();
+}
+
+Test(nickname, subscribers_are_told_of_it)
+{
+	struct watch *watch = calloc(1, sizeof(*watch));
+	const struct view_user *user;
+	char address[100];
+
+	meet("  notify_interval: 0.1\n");
+	snprintf(address, sizeof(address), "%s", three[2].call.leg.address);
+	watch_begin(watch, &three[0].peer, three[0].call.identity);
+	watch_status(watch, address, "connected");
+	cr_assert_eq(named(2, "  The  Carol "), 200);
+	for (;;) {
+		user = conference_view_user(&watch->view, address);
+		if (strcmp(user->display_text, "The Carol") == 0)
+			break;
+		cr_assert(watch_next(watch, RIG_WAIT_MS), "%s", watch->body);
+	}
+	cr_assert_str_eq(user->nickname, "The Carol");
+	cr_assert_eq(named(2, ""), 200);
+	for (;;) {
+		user = conference_view_user(&watch->view, address);
+		if (strcmp(user->display_text, "carol") == 0)
+			break;
+		cr_assert(watch_next(watch, RIG_WAIT_MS), "%s", watch->body);
+	}
+	part();
+	free(watch);
 }

@@ -15,7 +15,7 @@ Test(survival_roster, a_subscriber_is_told_all_again_and_then_what_changes)
 	uint32_t version;
 
 	meet(3, false, &at_once);
-	alices.view.lives = true;
+	alices.view.gap_allowed = true;
 	cr_assert_eq(watch_within(&alices, &party[0].call, ""), 200);
 	cr_assert(watch_next(&alices, RIG_WAIT_MS));
 	watch_count(&alices, 3);
@@ -53,7 +53,7 @@ Test(survival_roster, a_subscriber_is_told_all_again_and_then_what_changes)
 Test(survival_roster, a_subscription_in_a_dialog_of_its_own_goes_on_too)
 {
 	meet(3, false, &at_once);
-	alices.view.lives = true;
+	alices.view.gap_allowed = true;
 	watch_begin(&alices, &party[0].peer, party[0].call.identity);
 	kill_and_start_focus(&party[0].peer);
 	cr_assert(watch_next(&alices, RIG_WAIT_MS));

@@ -99,3 +99,52 @@ Test(policy, lowest_failure_wins_and_a_3xx_counts_as_480)
 	cr_assert_eq(policy_lowest(0, 302), 480u);
 	cr_assert_eq(policy_lowest(404, 302), 404u);
 }
+
+Test(policy, a_creator_who_left_does_not_end_what_still_waits_for_its_first_answer)
+{
+	struct policy_counts counts = {
+		.pending = 1, .invited = 1, .creator_left = true, .initiator_waits = true
+	};
+
+	cr_assert_eq(policy_decide(&counts, false), POLICY_GO_ON);
+	counts.connected = 1;
+	cr_assert_eq(policy_decide(&counts, false), POLICY_ADMIT_INITIATOR);
+}
+
+/* Whatever the numbers are. */
+Test(policy, nobody_is_sent_away_while_there_is_somebody_to_wait_for)
+{
+	for (unsigned bits = 0; bits < 1u << 11; bits++) {
+		const struct policy_counts n = {
+			.connected = bits & 3,
+			.pending = bits >> 2 & 3,
+			.invited = bits >> 4 & 3,
+			.had_second = bits >> 6 & 1,
+			.creator_left = bits >> 7 & 1,
+			.initiator_waits = bits >> 8 & 1,
+			.release = bits >> 9 & 1 ? POLICY_WHEN_EMPTY : POLICY_WHEN_ONE_REMAINS,
+		};
+		bool answer_first = bits >> 10 & 1;
+		enum policy_verdict verdict_is = policy_decide(&n, answer_first);
+
+		switch (verdict_is) {
+		case POLICY_ADMIT_INITIATOR:
+			cr_assert(n.initiator_waits, "%x", bits);
+			cr_assert(n.connected > 0 || n.invited == 0 || answer_first, "%x", bits);
+			break;
+		case POLICY_REFUSE_INITIATOR:
+			cr_assert(n.initiator_waits && n.connected == 0 && n.pending == 0, "%x",
+				bits);
+			break;
+		case POLICY_RELEASE:
+			cr_assert_not(n.initiator_waits, "%x", bits);
+			cr_assert(n.creator_left || n.pending == 0, "%x", bits);
+			cr_assert(n.creator_left || n.connected < 2, "%x", bits);
+			break;
+		case POLICY_GO_ON:
+			cr_assert(n.pending > 0 || n.connected > 0, "nobody is left: %x", bits);
+			cr_assert_not(n.creator_left && !n.initiator_waits, "%x", bits);
+			break;
+		}
+	}
+}
