@@ -212,44 +212,6 @@ Test(survival_roster, an_alias_is_kept_over_a_restart_and_a_rejoin)
 	part(3);
 }
 
-/* ---- groups ---- */
-
-#define RULES_ALL                                                                                  \
-	"<join-handling>true</join-handling>"                                                      \
-	"<allow-initiate-conference>true</allow-initiate-conference>"
-
-Test(survival_roster, the_session_of_a_group_goes_on_under_its_document)
-{
-	const struct group_rule rules[] = { { NULL, RULES_ALL } };
-	struct sip_call first = { 0 }, second = { 0 }, third = { 0 };
-	char path[120];
-
-	group_open(rules, 1);
-	enter(&first, &alice);
-	enter(&second, &bob);
-	kill_and_start_focus(&alice);
-	enter(&third, &carol);
-	cr_expect_str_eq(third.identity, first.identity, "another session of the group");
-	call_bye(&first);
-	/* The maximum of the document counts those of before. */
-	enter(&first, &alice);
-	enter(&daves, &dave);
-	call_invite(&erins, &erin, GROUP_URI, "", "application/sdp",
-		(erins.peer = &erin, call_sdp(&erins, "actpass", "")));
-	cr_expect_eq(call_final(&erins), 486);
-	/* Without its document nobody says any more what is allowed in it. */
-	settled(&alice);
-	kill_it(&rig.focus);
-	snprintf(path, sizeof(path), "%s/groups/team.xml", rig.directory);
-	cr_assert_eq(unlink(path), 0);
-	start_it(&rig.focus);
-	cr_expect(call_byed(&first, RIG_WAIT_MS));
-	cr_expect(call_byed(&second, RIG_WAIT_MS));
-	cr_expect(call_byed(&third, RIG_WAIT_MS));
-	cr_expect(call_byed(&daves, RIG_WAIT_MS));
-	group_close();
-}
-
 /* ---- registrations ---- */
 
 Test(survival_roster, who_is_registered_is_reached_after_a_restart)
