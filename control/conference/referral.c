@@ -109,7 +109,7 @@ static void say(struct referral *r, const char *text)
 		log_warning("referral", "no memory for a NOTIFY");
 }
 
-/* Takes the subscription away with a last NOTIFY, which follows one in flight. */
+/* CF-7.2.1.8-R2a-ix: takes the subscription away with a last NOTIFY, which follows one in flight. */
 static void say_last(struct referral *r, const char *reason, const char *text)
 {
 	struct subscription *last = r->subscription;
@@ -198,13 +198,13 @@ int referral_accept(struct referral *r, struct ua_transaction *t, const struct r
 		header_add(
 			&extra, "Supported", "norefersub"); /* CF-7.2.1.7-R6, CF-7.2.1.8-R2a-ii */
 	if (request->refer_sub == REFER_SUB_FALSE) {
-		/* CF-7.2.1.7-R7, -R8, CF-7.2.1.8-R2a-iii, -R2a-iv */
+		/* CF-7.2.1.7-R7, CF-7.2.1.8-R2a-iii */
 		header_add(&extra, "Refer-Sub", "false");
 		header_add(&extra, "Contact", "<%s>;" UA_TAGS, contact);
 		ua_respond(t, 202, ua_phrase(202), &extra, NULL, NULL);
 		return 0;
 	}
-	/* CF-7.2.1.7-R5, -R8 */
+	/* CF-7.2.1.7-R5, CF-7.2.1.7-R8, CF-7.2.1.8-R2a-i, CF-7.2.1.8-R2a-iv */
 	result = subscription_accept(t, &r->subscription, request, &terms, &ops, r);
 	if (result < 0)
 		return result;

@@ -170,6 +170,9 @@ static int user_read(struct restoring *r, struct conference *c, const struct unp
 		user_free(u);
 		goto out;
 	}
+	if (unpack_text(fields, "nickname").len > 0 &&
+		user_nickname_set(u, unpack_text(fields, "nickname")) < 0)
+		log_info("restore", "a nickname is lost conference=%s", c->uri);
 	u->keep.written = true;
 	u->changed = unpack_number(fields, "changed");
 	u->joined = unpack_number(fields, "joined");

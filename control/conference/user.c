@@ -186,13 +186,13 @@ void user_changed(struct user *u)
 	struct conference *c = u->conference;
 	uint64_t shown = notifier_signature(u);
 
+	keep_user(u); /* also a hidden one */
 	if (shown == u->shown)
 		return;
 	u->shown = shown;
 	u->changed = ++c->revision;
 	TAILQ_REMOVE(&c->roster, u, link);
 	TAILQ_INSERT_TAIL(&c->roster, u, link);
-	keep_user(u);
 	notifier_changed(c); /* CF-7.2.1.3-R9e, CF-7.2.1.4-R11, CF-7.2.1.4-R12 */
 }
 

@@ -5,8 +5,8 @@
 #include "control/controlling/refer.h"
 #include "include/log.h"
 
-/* 7.2.2.7: of an ad-hoc session every participant may add, of a group whom its rules let. */
-static bool may_add(const struct refer *refer)
+/* Of an ad-hoc session every participant may, of a group whom its rules let. */
+bool add_is_allowed(const struct refer *refer)
 {
 	const struct conference *c = refer->conference;
 	const struct user *u = refer->referrer;
@@ -40,7 +40,7 @@ void add_judge(struct refer *refer, struct refer_target *target)
 	const struct conference *c = refer->conference;
 
 	target->user = user_find(c, target->to.canonical);
-	if (!may_add(refer) || !is_user(refer->focus, target))
+	if (!refer->may_add || !is_user(refer->focus, target))
 		target->verdict = REFER_REFUSED;
 	else if (target->user != NULL && user_is_connected(target->user))
 		target->verdict = REFER_SO; /* context.md 3.5 */
@@ -81,6 +81,14 @@ static int invite(
 	if (refer->inviter == NULL)
 		return -ENOBUFS;
 	display_name_clean(span_of(target->display_name), name);
+	if (name[0] == '\0' &&
+		c->kind == CONFERENCE_GROUP) { /* context.md 3.1: as the group has it */
+		const struct group_member *member =
+			group_member_find(c->group, target->to.canonical, NULL);
+
+		if (member != NULL)
+			display_name_clean(span_of(member->display_name), name);
+	}
 	/* One who left is asked in by its address, also when it was named by its alias. */
 	r = invite_add(&p, c, refer->inviter, known ? known->canonical : target->to.canonical,
 		span_of(known ? known->uri : target->to.uri), name, span_of(target->headers));

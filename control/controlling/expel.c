@@ -25,7 +25,7 @@ static bool is_first(const struct conference *c, const struct user *u)
 	return true;
 }
 
-static bool may_expel(const struct refer *refer)
+bool expel_is_allowed(const struct refer *refer)
 {
 	const struct conference *c = refer->conference;
 	const struct user *u = refer->referrer;
@@ -45,17 +45,25 @@ static bool is_conference(const struct conference *c, const struct refer_target 
 		       strcmp(target->to.canonical, c->group_canonical) == 0);
 }
 
+/* Who takes part or is asked to. One with an alias is known to others by nothing else, so that
+ * nobody can try who it is. */
+static struct user *participant_named(const struct refer *refer, const struct refer_target *target)
+{
+	struct user *u = user_find(refer->conference, target->to.canonical);
+
+	if (u == NULL || (!user_is_connected(u) && !user_is_pending(u)))
+		return NULL;
+	if (u->alias != NULL && u != refer->referrer && strcmp(u->alias, target->to.canonical) != 0)
+		return NULL;
+	return u;
+}
+
 void expel_judge(struct refer *refer, struct refer_target *target)
 {
-	const struct conference *c = refer->conference;
-
 	/* CF-7.2.1.8-R2 */
-	target->user =
-		is_conference(c, target) ? refer->referrer : user_find(c, target->to.canonical);
-	if (target->user == NULL ||
-		(!user_is_connected(target->user) && !user_is_pending(target->user)))
-		target->verdict = REFER_REFUSED;
-	else if (target->user == refer->referrer || may_expel(refer))
+	target->user = is_conference(refer->conference, target) ? refer->referrer
+								: participant_named(refer, target);
+	if (target->user != NULL && (target->user == refer->referrer || refer->may_expel))
 		target->verdict = REFER_DUE;
 	else
 		target->verdict = REFER_REFUSED;

@@ -19,7 +19,7 @@ static void refuse(
 	struct header_block extra;
 
 	header_init(&extra);
-	if (warning != NULL) /* CF-7.2.1.7-R1b, CF-7.2.1.8-R1b, -R2b-iw */
+	if (warning != NULL) /* CF-7.2.1.7-R1b, CF-7.2.1.8-R1b, CF-7.2.1.8-R2b-iw */
 		header_add_warning(&extra, focus->config->sip_domain, warning);
 	if (status == 503)
 		header_add(&extra, "Retry-After", "%d", FOCUS_RETRY_AFTER_S);
@@ -182,6 +182,7 @@ out:
 	return good;
 }
 
+/* CF-7.2.1.7-R3 */
 static bool targets_read(struct refer *refer, struct ua_transaction *t)
 {
 	struct span rest = refer->request->refer_to, scheme = span_cut(&rest, ':');
@@ -209,8 +210,9 @@ static struct conference *conference_of(struct focus *focus, struct span uri)
 	return c != NULL ? c : conference_find_group(&focus->conferences, canonical);
 }
 
-/* CF-7.2.1.7-R1, CF-7.2.1.8-R1: the Authenticated Originator's IM Address. Within a dialog a request
- * without one, from a trusted source, is of the dialog's user. */
+/* CF-7.2.1.7-R1, CF-7.2.1.8-R1: the Authenticated Originator's IM Address; in an IMS what the core
+ * asserts (CF-7.2.1.7-IMS, CF-7.2.1.8-IMS). Within a dialog a request without one, from a trusted
+ * source, is of the dialog's user. */
 static bool is_known(const struct request *request, const struct participant *p)
 {
 	const struct user *u = p != NULL ? p->user : NULL;
@@ -262,7 +264,7 @@ static bool place_find(struct refer *refer, struct ua_transaction *t, struct par
 		c = p != NULL ? p->conference : conference_of(focus, request->uri);
 	}
 	if (c == NULL) {
-		if (session) /* CF-7.2.1.8-R2, -R2b-i */
+		if (session) /* CF-7.2.1.8-R2, CF-7.2.1.8-R2b-i */
 			refuse(focus, t, 403, NOT_THERE);
 		else if (conference_is_identity(request->uri, domain))
 			refuse(focus, t, (unsigned)focus->config->conference_gone_status,
@@ -279,7 +281,7 @@ static bool place_find(struct refer *refer, struct ua_transaction *t, struct par
 		refer->referrer = user_find(c, request->asserted_second);
 	if (p != NULL && refer->referrer->conference != c)
 		refer->referrer = user_find(c, p->user->canonical);
-	/* CF-7.2.1.7-R1a, CF-7.2.1.8-R1a, -R2b-i: who takes part may ask. */
+	/* CF-7.2.1.7-R1a, CF-7.2.1.8-R1a, CF-7.2.1.8-R2b-i: who takes part may ask. */
 	if (refer->referrer == NULL || !user_is_connected(refer->referrer)) {
 		refuse(focus, t, 403, NOT_ALLOWED);
 		return false;
@@ -294,6 +296,8 @@ static bool judged(struct refer *refer, struct ua_transaction *t)
 {
 	unsigned refused = 0;
 
+	refer->may_add = add_is_allowed(refer);
+	refer->may_expel = expel_is_allowed(refer);
 	for (unsigned i = 0; i < refer->count; i++) {
 		struct refer_target *target = &refer->targets[i];
 
@@ -307,7 +311,7 @@ static bool judged(struct refer *refer, struct ua_transaction *t)
 		refuse(refer->focus, t, 403, NOT_ALLOWED);
 		return false;
 	}
-	/* CF-7.2.1.7-R4, -R4a */
+	/* CF-7.2.1.7-R4, CF-7.2.1.7-R4a */
 	if (refer->adding > 0 && conference_is_full(refer->conference, refer->adding)) {
 		refuse(refer->focus, t, 486, "Too many participants");
 		return false;

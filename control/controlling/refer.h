@@ -37,10 +37,14 @@ struct refer {
 	bool privacy; /* the referrer stays unknown to whom it has invited */
 	struct refer_target *targets, *seen;
 	unsigned count;
-	unsigned adding;         /* targets that take a new place */
+	unsigned adding; /* targets that take a new place */
+	bool may_add, may_expel;
 	struct inviter *inviter; /* made when the first is invited */
 };
 
+/* What the session's policy lets the referrer do (7.2.2.7; expelling: context.md 3.5). */
+bool add_is_allowed(const struct refer *refer);
+bool expel_is_allowed(const struct refer *refer);
 /* Fill in target->user and target->verdict. */
 void add_judge(struct refer *refer, struct refer_target *target);
 void expel_judge(struct refer *refer, struct refer_target *target);

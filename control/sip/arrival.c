@@ -9,17 +9,36 @@
 
 static issize_t (*body_of_stack)(msg_t *msg, msg_pub_t *pub, char octets[], isize_t len, int end);
 
-static void via_put_right(msg_t *msg, sip_t *sip)
+/* Each of that name, also one without a value; the stack's own call drops the first that has one. */
+static void parameters_drop(sip_via_t *via, const char *name)
+{
+	msg_param_t *kept = (msg_param_t *)via->v_params;
+	size_t len = strlen(name);
+
+	if (kept == NULL)
+		return;
+	for (msg_param_t *at = kept; *at != NULL; at++)
+		if (strncasecmp(*at, name, len) != 0 || ((*at)[len] != '\0' && (*at)[len] != '='))
+			*kept++ = *at;
+	*kept = NULL;
+	msg_fragment_clear(via->v_common);
+}
+
+void arrival_put_right(msg_t *msg, sip_t *sip)
 {
 	su_addrinfo_t *from = msg_addrinfo(msg);
 	bool stream = from->ai_socktype == SOCK_STREAM;
 	sip_via_t *via = sip->sip_via;
 	char host[NI_MAXHOST], port[8];
 
+	if (via == NULL)
+		return;
+
 	/* RFC 3261 18.2.2 would send the response to maddr; nobody but an attacker asks for that of
 	 * a conference server. A received that came with the request is not the sender's to say. */
-	msg_header_remove_param(via->v_common, "maddr");
-	msg_header_remove_param(via->v_common, "received");
+	parameters_drop(via, "maddr");
+	parameters_drop(via, "received");
+	via->v_maddr = via->v_received = NULL;
 	/* The transport is the one it came by, whatever the Via says: otherwise the stack would
 	 * stay silent, or open a connection of its own. */
 	if (strcmp(sip_via_transport(via), stream ? "TCP" : "UDP") != 0) {
@@ -43,8 +62,8 @@ static issize_t body_begins(msg_t *msg, msg_pub_t *pub, char octets[], isize_t l
 {
 	sip_t *sip = (sip_t *)pub;
 
-	if (!(sip->sip_flags & MSG_FLG_BODY) && sip->sip_request != NULL && sip->sip_via != NULL)
-		via_put_right(msg, sip);
+	if (!(sip->sip_flags & MSG_FLG_BODY) && sip->sip_request != NULL)
+		arrival_put_right(msg, sip);
 	return body_of_stack(msg, pub, octets, len, end);
 }
 

@@ -16,6 +16,14 @@
 /* The method of a request whose request line could not be read. */
 #define ARRIVAL_UNREADABLE "UNREADABLE-REQUEST-LINE"
 
+/* The headers of this request ended in the middle (no empty line, or an octet that no header may have),
+ * so that nobody has been here yet. Its Via has to be put right before it is answered. */
+static inline bool arrival_is_cut_off(const sip_t *sip)
+{
+	return !(sip->sip_flags & MSG_FLG_BODY) || !(sip->sip_flags & MSG_FLG_COMPLETE);
+}
+void arrival_put_right(msg_t *msg, sip_t *sip);
+
 /* The class of messages for NTATAG_MCLASS: SIP with the headers of the extensions we read
  * (P-Asserted-Identity among them). NULL: no memory. */
 msg_mclass_t *arrival_class(void);

@@ -524,9 +524,15 @@ int dialog_received(
 		return 0;
 	}
 	dialog->state = DIALOG_THEIRS;
-	dialog->leg = nta_leg_tcreate(ua->agent, in_dialog, dialog,
-		SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM(sip->sip_to),
-		SIPTAG_TO(sip->sip_from), NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
+	/* RFC 3261 12.1.1, 3GPP TS 24.229 5.7.2: the route set is what the core recorded, and all that
+	 * follows in the dialog goes by it: CF-7.2.1.1-IMS, CF-7.2.1.3-IMS, CF-7.2.1.4-IMS,
+	 * CF-7.2.1.5-IMS, CF-7.2.1.9-IMS, CF-7.2.1.10-IMS, CF-7.2.1.11-IMS */
+	/* A CSeq of our own from the beginning: left to the stack it comes with the first request,
+	 * and one that a further usage of the dialog sends is in no record of this dialog. */
+	dialog->leg =
+		nta_leg_tcreate(ua->agent, in_dialog, dialog, SIPTAG_CALL_ID(sip->sip_call_id),
+			SIPTAG_FROM(sip->sip_to), SIPTAG_TO(sip->sip_from), SIPTAG_CSEQ_STR("1"),
+			NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
 	if (dialog->leg == NULL || nta_leg_tag(dialog->leg, NULL) == NULL ||
 		nta_leg_server_route(dialog->leg, sip->sip_record_route, sip->sip_contact) < 0 ||
 		names_keep_received(dialog, sip) < 0) {
@@ -582,7 +588,7 @@ static void modify_received(struct dialog *dialog, nta_incoming_t *incoming, con
 	dialog->modify_is_invite = sip->sip_request->rq_method == sip_method_invite;
 	if (dialog->modify_is_invite)
 		nta_incoming_bind(incoming, modify_followed, dialog);
-	/* RFC 3261 12.2.2: target refresh */
+	/* RFC 3261 12.2.2: target refresh; the route set stays. CF-7.2.1.6-IMS */
 	if (sip->sip_contact != NULL)
 		nta_leg_server_route(dialog->leg, NULL, sip->sip_contact);
 	request_read(&request, dialog->ua, home, incoming, sip);
@@ -725,6 +731,7 @@ static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t 
 
 		ended = dialog->cancelled || !usable;
 		nta_leg_rtag(dialog->leg, sip->sip_to->a_tag);
+		/* RFC 3261 12.1.2, TS 24.229 5.7.3: CF-7.2.1.2-IMS */
 		nta_leg_client_reroute(dialog->leg, sip->sip_record_route, sip->sip_contact, 1);
 		dialog->state = DIALOG_CONFIRMED;
 		if (dialog->cancelled) { /* it crossed our CANCEL (RFC 3261 9.1) */

@@ -89,12 +89,14 @@ static struct span accept_text(su_home_t *home, const sip_accept_t *accept)
 }
 
 /* A header that may stand once stood again: the parser keeps the first one and puts the others with
- * the erroneous ones. */
+ * the erroneous ones, which are of the kind that their class says. */
 static bool repeated(const sip_t *sip, msg_hclass_t *of, const char *name)
 {
-	for (const sip_error_t *e = sip->sip_error; e != NULL; e = e->er_next)
-		if (e->er_common->h_class == of ||
-			(e->er_name != NULL && strcasecmp(e->er_name, name) == 0))
+	for (const sip_header_t *bad = (const sip_header_t *)sip->sip_error; bad != NULL;
+		bad = bad->sh_next)
+		if (bad->sh_class == of ||
+			(bad->sh_class == sip_error_class && bad->sh_error->er_name != NULL &&
+				strcasecmp(bad->sh_error->er_name, name) == 0))
 			return true;
 	return false;
 }
@@ -150,7 +152,7 @@ static bool source_is_trusted(struct ua *ua, nta_incoming_t *incoming)
 	return trusted;
 }
 
-/* context.md 3.1: believed from a trusted source only; two values, sip: and tel:, name one user. */
+/* RFC 3325, 3GPP TS 24.229 5.7.1.4; context.md 3.1: believed from a trusted source only; two values, sip: and tel:, name one user. */
 static void identity_read(struct request *out, su_home_t *home, const sip_t *sip, bool trust_from)
 {
 	const sip_p_asserted_identity_t *pai = sip_p_asserted_identity(sip);

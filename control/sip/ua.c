@@ -211,7 +211,7 @@ static void method_refused(struct ua_transaction *t)
 }
 
 /* RFC 3261 8.2.7: without state, the same request has to get the same tag again. */
-static void tag_give(struct ua *ua, msg_t *msg, sip_t *sip)
+static void tag_give(msg_t *msg, sip_t *sip)
 {
 	const char *text = su_sprintf(msg_home(msg), "%s %s %s",
 		sip->sip_via && sip->sip_via->v_branch ? sip->sip_via->v_branch : "",
@@ -233,7 +233,7 @@ static void stateless(struct ua *ua, msg_t *msg, sip_t *sip)
 	struct request request;
 	bool in_dialog = sip->sip_to->a_tag != NULL;
 
-	tag_give(ua, msg, sip);
+	tag_give(msg, sip);
 	request_parse(
 		&request, home, sip, ua_source_is_trusted(ua, msg), ua->config->sip_trust_from);
 	switch (request.method) {
@@ -350,6 +350,13 @@ static int arrived(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 	kind = kind_of(method);
 	if (method == sip_method_ack) {
 		nta_msg_discard(agent, msg);
+	} else if (arrival_is_cut_off(sip)) {
+		struct ua_transaction t = { .ua = ua, .msg = msg };
+
+		arrival_put_right(msg, sip);
+		tag_give(msg, sip);
+		refuse_with_warning(&t, 400, sip_400_Bad_request, "The request is cut off");
+		msg_destroy(msg);
 	} else if (sip->sip_to->a_tag != NULL || kind == ADMISSION_KINDS) {
 		stateless(ua, msg, sip);
 	} else if (ua->shedding ||
@@ -358,7 +365,7 @@ static int arrived(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 			   ua_source_is_trusted(ua, msg), ua_now_ms())) {
 		struct ua_transaction t = { .ua = ua, .msg = msg };
 
-		tag_give(ua, msg, sip);
+		tag_give(msg, sip);
 		unavailable(&t);
 		msg_destroy(msg);
 	} else {

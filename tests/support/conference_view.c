@@ -379,10 +379,14 @@ int conference_view_take(struct conference_view *view, const char *octets, size_
 	if (version[0] == '\0' || entity[0] == '\0' ||
 		(strcmp(state, "full") != 0 && strcmp(state, "partial") != 0)) {
 		r = bad(view, "no version, entity or state");
+	} else if (view->known && view->gap_allowed && view->full &&
+		   strtoul(version, NULL, 10) > view->version) {
+		view->gap_allowed = false;
 	} else if (view->known ? strtoul(version, NULL, 10) != view->version + 1 : !view->full) {
 		bad(view, "version %s, %s, after %u", version, state, view->version);
 		r = -EPROTO;
-	} else {
+	}
+	if (r == 0) {
 		view->version = (uint32_t)strtoul(version, NULL, 10);
 		view->known = true;
 		replace(&view->entity, strdup(entity));

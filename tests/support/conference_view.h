@@ -22,7 +22,8 @@ struct view_user {
 	unsigned endpoint_count;
 };
 struct conference_view {
-	bool known; /* a document was taken */
+	bool known;       /* a document was taken */
+	bool gap_allowed; /* set by the test: the next full document may skip versions */
 	char *entity, *subject, *display_text;
 	uint32_t version, maximum_users;
 	uint32_t user_count;

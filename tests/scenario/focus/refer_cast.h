@@ -3,18 +3,18 @@
  * each. */
 #ifndef TESTS_SCENARIO_FOCUS_REFER_CAST_H
 #define TESTS_SCENARIO_FOCUS_REFER_CAST_H
-#include <sys/stat.h>
-#include "tests/scenario/focus/cast.h"
+#include "tests/scenario/focus/group_cast.h"
 
 #define EQ(actual, expected) cr_assert_str_eq(actual, expected)
 #define LIST_TYPE            "application/resource-lists+xml"
 #define WARNING(text)        "399 example.com \"" text "\""
+#define DAVE                 "sip:dave@example.com"
+#define ERIN                 "sip:erin@example.com"
 
 static struct sip_party party[5];
 static struct sip_peer dave, erin;
 static struct sip_call daves, erins;
 static struct sip_call outside; /* a dialog that a REFER of its own makes */
-static unsigned notifies;       /* taken so far */
 
 /* The URI that reaches a peer, in a static buffer of its own; for two at once. */
 __attribute__((unused)) static const char *at(const struct sip_peer *peer)
@@ -70,41 +70,26 @@ __attribute__((unused)) static unsigned refer_list(
 	return status;
 }
 
-/* Makes `outside` a call of this peer that has no dialog yet; user: who is asserted, NULL: nobody. */
-__attribute__((unused)) static struct sip_call *stranger(
-	struct sip_peer *peer, const char *uri, const char *user)
-{
-	static unsigned calls;
-
-	outside = (struct sip_call){ .peer = peer };
-	snprintf(outside.id, sizeof(outside.id), "outside-%u@%s", ++calls, peer->host);
-	snprintf(outside.tag, sizeof(outside.tag), "o%u", calls);
-	snprintf(outside.local, sizeof(outside.local), "<sip:%s@example.com>;tag=o%u", peer->name,
-		calls);
-	snprintf(outside.remote, sizeof(outside.remote), "<%s>", uri);
-	snprintf(outside.request_uri, sizeof(outside.request_uri), "%s", uri);
-	return &outside;
-}
-
-/* REFER outside a dialog, asserted as this URI; the answer's To joins `outside`. */
+/* REFER outside a dialog, asserted as this URI (NULL: not); the answer's To joins `outside`. */
 __attribute__((unused)) static unsigned refer_outside(struct sip_peer *peer, const char *uri,
 	const char *asserted, const char *refer_to, const char *headers)
 {
 	char all[1024];
-	unsigned status;
 
-	snprintf(all, sizeof(all), "%s%s%s%s", asserted ? "P-Asserted-Identity: <" : "",
-		asserted ? asserted : "", asserted ? ">\r\n" : "", headers);
-	status = refer(stranger(peer, uri, asserted), refer_to, all);
+	outside = (struct sip_call){ .no_identity = true };
+	snprintf(all, sizeof(all), "%s%s%sContact: <%s>\r\nRefer-To: <%s>\r\n%s",
+		asserted ? "P-Asserted-Identity: <" : "", asserted ? asserted : "",
+		asserted ? ">\r\n" : "", at(peer), refer_to, headers);
+	call_outside(&outside, peer, "REFER", uri, all, NULL, NULL);
+	call_answer_to(&outside, "REFER");
 	snprintf(outside.remote, sizeof(outside.remote), "%s", sip_header(&peer->message, "To"));
-	return status;
+	return peer->message.status;
 }
 
 /* The next NOTIFY: its state and its sipfrag; answered 200. */
 __attribute__((unused)) static void told(struct sip_peer *peer, const char *state, const char *body)
 {
 	cr_assert(sip_await_request(peer, "NOTIFY", RIG_WAIT_MS), "no NOTIFY with %s", body);
-	notifies++;
 	HAS(sip_header(&peer->message, "Event"), "refer");
 	EQ(sip_header(&peer->message, "Content-Type"), "message/sipfrag;version=2.0");
 	cr_assert_eq(
@@ -151,52 +136,14 @@ __attribute__((unused)) static void part(unsigned count)
 	sip_rig_stop(&rig);
 }
 
-/* A group whose members are these, with the actions of a rule for each: "<rule for=...>". The
- * daemons are started. */
-#define GROUP_URI "sip:team@example.com"
-struct group_rule {
-	const struct sip_peer *peer; /* NULL: everybody */
-	const char *actions;
-};
-__attribute__((unused)) static void group_open(const struct group_rule *rules, unsigned count)
+/* A group whose document is this; dave and erin are registered. */
+__attribute__((unused)) static void group_open(const char *text)
 {
-	static const struct rig_options stopped = { .no_start = true };
-	char path[120];
-	FILE *out;
-
-	sip_rig_start(&rig, &stopped);
-	sip_peer_open(&alice, &rig, "alice", SIP_TRUSTED, false);
-	sip_peer_open(&bob, &rig, "bob", SIP_TRUSTED, false);
-	sip_peer_open(&carol, &rig, "carol", SIP_TRUSTED, false);
+	open_group(NULL, text);
 	sip_peer_open(&dave, &rig, "dave", SIP_TRUSTED, false);
 	sip_peer_open(&erin, &rig, "erin", SIP_TRUSTED, false);
-	snprintf(path, sizeof(path), "%s/groups", rig.directory);
-	cr_assert_eq(mkdir(path, 0700), 0);
-	snprintf(path, sizeof(path), "%s/groups/team.xml", rig.directory);
-	out = fopen(path, "w");
-	cr_assert_not_null(out);
-	fprintf(out, "<group xmlns=\"urn:oma:xml:poc:list-service\" "
-		     "xmlns:cp=\"urn:ietf:params:xml:ns:common-policy\" "
-		     "xmlns:ox=\"urn:oma:xml:xdm:extensions\"><list-service uri=\"" GROUP_URI "\">"
-		     "<list><entry uri=\"sip:alice@example.com\"/></list>"
-		     "<invite-members>false</invite-members>"
-		     "<max-participant-count>4</max-participant-count><cp:ruleset>");
-	for (unsigned i = 0; i < count; i++) {
-		fprintf(out, "<cp:rule id=\"r%u\"><cp:conditions>", i);
-		if (rules[i].peer != NULL) /* as it is asserted, and as it is reached */
-			fprintf(out,
-				"<cp:identity><cp:one id=\"sip:%s@example.com\"/>"
-				"<cp:one id=\"%s\"/></cp:identity>",
-				rules[i].peer->name, at(rules[i].peer));
-		fprintf(out, "</cp:conditions><cp:actions>%s</cp:actions></cp:rule>",
-			rules[i].actions);
-	}
-	fprintf(out, "</cp:ruleset></list-service></group>\n");
-	fclose(out);
-	rig_daemon_start(&rig.the_switch, &rig, "PLENUM_SWITCH");
-	cr_assert(rig_daemon_ready(&rig.the_switch, RIG_WAIT_MS));
-	rig_daemon_start(&rig.focus, &rig, "PLENUM_FOCUS");
-	cr_assert(rig_daemon_ready(&rig.focus, RIG_WAIT_MS));
+	is_registered(&dave);
+	is_registered(&erin);
 }
 
 __attribute__((unused)) static void group_close(void)
@@ -206,14 +153,5 @@ __attribute__((unused)) static void group_close(void)
 	sip_peer_close(&dave);
 	sip_peer_close(&erin);
 	close_all();
-}
-
-/* An INVITE to the group; connected. */
-__attribute__((unused)) static void enter(struct sip_call *who, struct sip_peer *peer)
-{
-	who->peer = peer;
-	call_invite(who, peer, GROUP_URI, "", "application/sdp", call_sdp(who, "actpass", ""));
-	cr_assert_eq(call_final(who), 200);
-	call_ack(who);
 }
 #endif

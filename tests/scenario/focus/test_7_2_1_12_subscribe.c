@@ -567,6 +567,71 @@ Test(notify, one_who_answers_481_or_nothing_is_told_no_more_and_nobody_waits)
 	close_room();
 }
 
+/* ---- another life of the focus ---- */
+
+static void kill_and_start(void)
+{
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert(sip_focus_lives(&alice)); /* what was said last has been taken in */
+	cr_assert_eq(kill(rig.focus.pid, SIGKILL), 0);
+	cr_assert_eq(rig_daemon_ended(&rig.focus, RIG_WAIT_MS), -2);
+	rig_daemon_start(&rig.focus, &rig, "PLENUM_FOCUS");
+	cr_assert(rig_daemon_ready(&rig.focus, RIG_WAIT_MS));
+}
+
+Test(notify, a_killed_focus_tells_its_subscribers_all_and_goes_on)
+{
+	struct watch *const all[] = { &a, &b, &c };
+	uint32_t version;
+
+	open_room();
+	enter(&bobs, &bob);
+	enter(&carols, &carol);
+	/* Alice beside her dialog, Bob within his, Carol by the Session Identity. */
+	watch_begin(&a, &alice, TEAM);
+	cr_assert_eq(watch_within(&b, &bobs, ""), 200);
+	cr_assert(watch_next(&b, RIG_WAIT_MS));
+	watch_begin(&c, &carol, call.identity);
+	for (unsigned life = 0; life < 2; life++) {
+		kill_and_start();
+		for (unsigned i = 0; i < 3; i++) {
+			version = all[i]->view.version;
+			all[i]->view.gap_allowed = true;
+			cr_assert(watch_next(all[i], RIG_WAIT_MS), "%u in life %u", i, life);
+			cr_assert(all[i]->view.full && all[i]->view.version > version);
+			cr_assert_eq(all[i]->view.user_count, 3);
+			cr_assert_eq(conference_view_with(&all[i]->view, "connected"), 3);
+			cr_assert_eq(all[i]->view.own_marks, 1);
+		}
+	}
+	cr_assert_str_eq(a.view.entity, TEAM);
+	cr_assert(conference_view_user(&b.view, BOB)->yourown);
+	/* What happens then is told as before. */
+	call_bye(&carols);
+	watch_ended(&c, "noresource");
+	watch_status(&a, CAROL, "disconnected");
+	watch_status(&b, CAROL, "disconnected");
+	cr_assert(!a.view.full && !b.view.full);
+	enter(&carols, &carol);
+	watch_status(&a, CAROL, "connected");
+	cr_assert_eq(watch_again(&a, ""), 200);
+	cr_assert(watch_next(&a, RIG_WAIT_MS));
+	cr_assert(a.view.full);
+	cr_assert_eq(watch_again(&b, "Expires: 0\r\n"), 200);
+	watch_ended(&b, "timeout");
+	/* Who had ended is not told of a third life. */
+	kill_and_start();
+	a.view.gap_allowed = true;
+	cr_assert(watch_next(&a, RIG_WAIT_MS));
+	cr_assert(!watch_next(&b, 300));
+	cr_assert(!watch_next(&c, 10));
+	call_bye(&carols);
+	call_bye(&bobs);
+	call_bye(&call);
+	watch_ended(&a, "noresource");
+	close_room();
+}
+
 /* ---- many ---- */
 
 #define CROWD 120u

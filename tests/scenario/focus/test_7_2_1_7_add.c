@@ -217,12 +217,12 @@ Test(CF_7_2_1_7, a_list_of_five_thousand_gets_486)
 				     entries),
 			0);
 		snprintf(all, sizeof(all),
-			"P-Asserted-Identity: <%s>\r\nRefer-To: <cid:l@a>\r\n"
+			"P-Asserted-Identity: <%s>\r\nContact: <%s>\r\nRefer-To: <cid:l@a>\r\n"
 			"Require: multiple-refer\r\n",
-			at(&party[1].peer));
-		cr_assert_eq(refer_with(stranger(&bob, party[0].call.identity, NULL), all,
-				     LIST_TYPE, body),
-			486);
+			at(&party[1].peer), at(&bob));
+		outside.no_identity = true;
+		call_outside(&outside, &bob, "REFER", party[0].call.identity, all, LIST_TYPE, body);
+		cr_assert_eq(call_answer_to(&outside, "REFER"), 486);
 		EQ(sip_header(&bob.message, "Warning"), WARNING("Too many participants"));
 		free(body);
 	}
@@ -476,37 +476,30 @@ Test(CF_7_2_1_7, the_session_may_end_before_the_outcome)
 
 /* ---- a pre-defined group ---- */
 
-#define MAY_JOIN  "<join-handling>true</join-handling>"
-#define MAY_START "<allow-initiate-conference>true</allow-initiate-conference>"
-#define MAY_ADD   "<allow-invite-users-dynamically>true</allow-invite-users-dynamically>"
+#define MAY_ADD "<allow-invite-users-dynamically>true</allow-invite-users-dynamically>"
 
 Test(CF_7_2_1_7, R9_of_a_group_who_may_join_is_invited_by_who_may_invite)
 {
-	const struct group_rule rules[] = {
-		{ &alice, MAY_JOIN MAY_START MAY_ADD },
-		{ &bob, MAY_JOIN },
-		{ &dave, MAY_JOIN },
-	};
-	char entries[300], one[200], other[200];
-
-	group_open(rules, 3);
+	group_open(GROUP(MEMBERS RULES(RULE("<is-list-member/>", MAY) RULE(ONE("alice"), MAY_ADD)
+			RULE(ONE("dave"), MAY_JOIN))));
 	/* Nobody takes part in a session that is not active. */
-	cr_assert_eq(refer_outside(&alice, GROUP_URI, "sip:alice@example.com", at(&dave), ""), 403);
+	cr_assert_eq(refer_outside(&alice, TEAM, "sip:alice@example.com", DAVE, ""), 403);
+	warned(&alice, "User is not authorised");
 	enter(&call, &alice);
 	enter(&bobs, &bob);
-	cr_assert_eq(refer(&bobs, at(&dave), ""), 403);
-	EQ(sip_header(&bob.message, "Warning"), WARNING("User is not authorised"));
-	cr_assert_eq(refer(&call, at(&erin), ""), 403);
-	snprintf(entries, sizeof(entries), "<entry uri=\"%s\"/><entry uri=\"%s\"/>", at(&erin),
-		at(&dave));
-	cr_assert_eq(refer_list(&call, entries, ""), 202);
+	cr_assert_eq(refer(&bobs, DAVE, ""), 403);
+	REQ("CF-7.2.1.7-R1a");
+	warned(&bob, "User is not authorised");
+	REQ("CF-7.2.1.7-R1b");
+	cr_assert_eq(refer(&call, ERIN, ""), 403);
+	cr_assert_eq(
+		refer_list(&call, "<entry uri=\"" ERIN "\"/><entry uri=\"" DAVE "\"/>", ""), 202);
 	told_trying(&alice);
-	snprintf(one, sizeof(one), "SIP/2.0 403 Forbidden\r\nTo: <%s>\r\n", at(&erin));
-	told(&alice, "active;expires=", one);
+	told(&alice, "active;expires=", "SIP/2.0 403 Forbidden\r\nTo: <" ERIN ">\r\n");
 	accept_at(&daves, &dave);
-	HAS(sip_header(&daves.invite, "From"), GROUP_URI);
-	snprintf(other, sizeof(other), "SIP/2.0 200 OK\r\nTo: <%s>\r\n", at(&dave));
-	told_last(&alice, other);
+	HAS(sip_header(&daves.invite, "From"), TEAM);
+	HAS(sip_header(&daves.invite, "Referred-By"), "sip:alice@example.com");
+	told_last(&alice, "SIP/2.0 200 OK\r\nTo: <" DAVE ">\r\n");
 	cr_assert(sip_nothing(&erin, 100));
 	REQ("CF-7.2.1.7-R9");
 	group_close();
@@ -514,31 +507,68 @@ Test(CF_7_2_1_7, R9_of_a_group_who_may_join_is_invited_by_who_may_invite)
 
 Test(CF_7_2_1_7, a_group_that_is_full_and_one_that_is_addressed_by_its_name)
 {
-	const struct group_rule rules[] = {
-		{ &alice, MAY_JOIN MAY_START MAY_ADD },
-		{ &bob, MAY_JOIN },
-		{ &carol, MAY_JOIN },
-		{ &dave, MAY_JOIN },
-		{ &erin, MAY_JOIN },
-	};
-	char entries[300];
-
-	group_open(rules, 5); /* four at most */
+	group_open(GROUP(MEMBERS MAXIMUM("4") RULES(RULE("", MAY_JOIN MAY_INITIATE MAY_ADD))));
 	enter(&call, &alice);
 	enter(&bobs, &bob);
-	snprintf(entries, sizeof(entries),
-		"<entry uri=\"%s\"/><entry uri=\"%s\"/><entry uri=\"%s\"/>", at(&carol), at(&dave),
-		at(&erin));
-	cr_assert_eq(refer_list(&call, entries, ""), 486);
-	EQ(sip_header(&alice.message, "Warning"), WARNING("Too many participants"));
-	cr_assert_eq(refer_outside(&alice, GROUP_URI, "sip:alice@example.com", at(&dave),
-			     "Refer-Sub: false\r\n"),
+	cr_assert_eq(refer_list(&call,
+			     "<entry uri=\"sip:carol@example.com\"/><entry uri=\"" DAVE
+			     "\"/><entry uri=\"" ERIN "\"/>",
+			     ""),
+		486);
+	warned(&alice, "Too many participants");
+	cr_assert_eq(
+		refer_outside(&alice, TEAM, "sip:alice@example.com", DAVE, "Refer-Sub: false\r\n"),
 		202);
 	accept_at(&daves, &dave);
 	/* Its rules do not let anybody hide. */
-	cr_assert_eq(refer(&call, at(&erin), "Privacy: id\r\n"), 403);
-	EQ(sip_header(&alice.message, "Warning"), WARNING("Anonymity not allowed"));
+	cr_assert_eq(refer(&call, ERIN, "Privacy: id\r\n"), 403);
+	warned(&alice, "Anonymity not allowed");
 	group_close();
+}
+
+Test(CF_7_2_1_7, who_is_anonymous_in_the_session_is_so_to_whom_it_invites)
+{
+	group_open(GROUP(MEMBERS RULES(RULE("", MAY MAY_HIDE MAY_ADD))));
+	cr_assert_eq(ask_team(&call, &alice, "Privacy: id\r\n"), 200);
+	call_ack(&call);
+	cr_assert_eq(refer(&call, DAVE, "Refer-Sub: false\r\n"), 202);
+	accept_at(&daves, &dave);
+	LACKS(daves.invite.text, "alice");
+	EQ(sip_header(&daves.invite, "Privacy"), "id");
+	group_close();
+}
+
+Test(CF_7_2_1_7, a_further_refer_in_the_dialog_that_a_refer_made)
+{
+	char headers[300], id[40];
+
+	meet(2, false, NULL);
+	cr_assert_eq(refer_outside(&party[0].peer, party[0].call.identity, "sip:alice@example.com",
+			     at(&dave), ""),
+		202);
+	told_trying(&party[0].peer);
+	snprintf(headers, sizeof(headers), "P-Asserted-Identity: <sip:alice@example.com>\r\n");
+	cr_assert_eq(refer(&outside, at(&erin), headers), 202);
+	EQ(sip_header(&party[0].peer.message, "Supported"), "");
+	told_trying(&party[0].peer);
+	snprintf(id, sizeof(id), "refer;id=%u", outside.cseq);
+	EQ(sip_header(&party[0].peer.message, "Event"), id);
+	/* It is no INVITE's: who asks has to be said. */
+	cr_assert_eq(refer(&outside, at(&erin), ""), 403);
+	call_request(&outside, "BYE", "", NULL, NULL);
+	cr_assert_eq(call_answer_to(&outside, "BYE"), 481);
+	call_incoming(&erins, &erin);
+	call_reject(&erins, 486, "");
+	told_last(&party[0].peer, "SIP/2.0 486 Busy Here\r\n");
+	EQ(sip_header(&party[0].peer.message, "Event"), id);
+	call_incoming(&daves, &dave);
+	call_reject(&daves, 600, "");
+	told_last(&party[0].peer, "SIP/2.0 600 Busy Everywhere\r\n");
+	EQ(sip_header(&party[0].peer.message, "Event"), "refer");
+	call_request(&outside, "REFER", headers, NULL, NULL);
+	cr_assert_eq(
+		call_answer_to(&outside, "REFER"), 481); /* the dialog went with its last usage */
+	part(2);
 }
 
 /* ---- an IMS ---- */
@@ -557,7 +587,8 @@ Test(CF_7_2_1_7, IMS_the_core_asserts_who_asks_and_stands_between)
 		"P-Charging-Vector: icid-value=1234;orig-ioi=example.com\r\n"
 		"Record-Route: <%s;lr>\r\nRefer-To: <%s>\r\nContact: <sip:alice@192.0.2.7>\r\n",
 		via, at(&dave));
-	call_request(stranger(&core, party[0].call.identity, NULL), "REFER", headers, NULL, NULL);
+	outside.no_identity = true;
+	call_outside(&outside, &core, "REFER", party[0].call.identity, headers, NULL, NULL);
 	cr_assert_eq(call_answer_to(&outside, "REFER"), 202);
 	HAS(sip_header(&core.message, "Record-Route"), via);
 	cr_assert(sip_await_request(&core, "NOTIFY", RIG_WAIT_MS), "NOTIFYs go the same way");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* 7.2.1.8: REFERs with method=BYE, of others and of oneself. */
 #include "tests/scenario/focus/refer_cast.h"
+#include "tests/scenario/focus/watch.h"
 
 #define REMOVED "SIP;cause=403;text=\"Removed\""
 
@@ -261,16 +262,15 @@ Test(CF_7_2_1_8, a_bye_that_crosses_is_an_outcome_too)
 	part(3);
 }
 
+#define MAY_EXPEL "<ox:allow-expelling>true</ox:allow-expelling>"
+#define MAY_SEE   "<allow-conference-state>true</allow-conference-state>"
+
 Test(CF_7_2_1_8, of_a_group_whom_its_rules_let)
 {
-	const struct group_rule rules[] = {
-		{ NULL, "<join-handling>true</join-handling>"
-			"<allow-initiate-conference>true</allow-initiate-conference>" },
-		{ &bob, "<ox:allow-expelling>true</ox:allow-expelling>" },
-	};
 	struct sip_call again = { 0 };
 
-	group_open(rules, 2);
+	group_open(
+		GROUP(MEMBERS RULES(RULE("<is-list-member/>", MAY) RULE(ONE("bob"), MAY_EXPEL))));
 	enter(&call, &alice);
 	enter(&bobs, &bob);
 	enter(&carols, &carol);
@@ -279,13 +279,60 @@ Test(CF_7_2_1_8, of_a_group_whom_its_rules_let)
 	cr_assert_eq(refer(&bobs, bye("sip:carol@example.com"), "Refer-Sub: false\r\n"), 202);
 	cr_assert(call_byed(&carols, RIG_WAIT_MS));
 	EQ(sip_header(&carol.message, "Reason"), REMOVED);
-	again.peer = &carol;
-	call_invite(
-		&again, &carol, GROUP_URI, "", "application/sdp", call_sdp(&again, "actpass", ""));
-	cr_assert_eq(call_final(&again), 403);
+	cr_assert_eq(ask_team(&again, &carol, ""), 403);
 	/* The Group Identity names the session as well. */
-	cr_assert_eq(refer(&call, bye(GROUP_URI), "Refer-Sub: false\r\n"), 202);
+	cr_assert_eq(refer(&call, bye(TEAM), "Refer-Sub: false\r\n"), 202);
 	cr_assert(call_byed(&call, RIG_WAIT_MS));
+	group_close();
+}
+
+Test(CF_7_2_1_8, R2a_vii_the_subscription_of_the_expelled_ends)
+{
+	static const struct rig_options fast = { .conference = "  notify_interval: 0.2\n" };
+	static struct watch b, c;
+
+	open_group(&fast, GROUP(MEMBERS RULES(RULE("<is-list-member/>", MAY MAY_SEE MAY_EXPEL))));
+	enter(&call, &alice);
+	enter(&bobs, &bob);
+	enter(&carols, &carol);
+	cr_assert_eq(watch_within(&b, &bobs, ""), 200);
+	cr_assert(watch_next(&b, RIG_WAIT_MS));
+	watch_begin(&c, &carol, TEAM);
+	cr_assert_eq(refer(&call, bye("sip:bob@example.com"), "Refer-Sub: false\r\n"), 202);
+	cr_assert(call_byed(&bobs, RIG_WAIT_MS));
+	watch_ended(&b, "noresource");
+	REQ("CF-7.2.1.8-R2a-vii");
+	/* The others hear that he was, and go on hearing. */
+	watch_status(&c, "sip:bob@example.com", "disconnected");
+	EQ(watch_method(&c, "sip:bob@example.com"), "booted");
+	HAS(c.state, "active");
+	conference_view_fini(&b.view);
+	conference_view_fini(&c.view);
+	close_all();
+}
+
+Test(CF_7_2_1_8, an_anonymous_one_is_expelled_by_its_alias_only)
+{
+	static struct watch b;
+	const struct view_user *hidden = NULL;
+	char alias[200];
+
+	group_open(GROUP(MEMBERS RULES(RULE("<is-list-member/>", MAY MAY_HIDE MAY_SEE MAY_EXPEL))));
+	enter(&bobs, &bob);
+	cr_assert_eq(ask_team(&call, &alice, "Privacy: id\r\n"), 200);
+	call_ack(&call);
+	enter(&carols, &carol);
+	watch_begin(&b, &bob, TEAM);
+	for (unsigned i = 0; i < b.view.user_count_known; i++)
+		if (strstr(b.view.users[i].entity, "@anonymous.invalid") != NULL)
+			hidden = &b.view.users[i];
+	cr_assert_not_null(hidden, "%s", b.body);
+	snprintf(alias, sizeof(alias), "%s", hidden->entity);
+	cr_assert_eq(refer(&bobs, bye("sip:alice@example.com"), "Refer-Sub: false\r\n"), 403);
+	cr_assert(sip_nothing(&alice, 100));
+	cr_assert_eq(refer(&bobs, bye(alias), "Refer-Sub: false\r\n"), 202);
+	cr_assert(call_byed(&call, RIG_WAIT_MS));
+	conference_view_fini(&b.view);
 	group_close();
 }
 
@@ -302,7 +349,8 @@ Test(CF_7_2_1_8, IMS_the_core_asserts_who_asks_and_stands_between)
 		"P-Charging-Vector: icid-value=1234;orig-ioi=example.com\r\n"
 		"Record-Route: <%s;lr>\r\nRefer-To: <%s>\r\nContact: <sip:alice@192.0.2.7>\r\n",
 		via, bye(at(&party[1].peer)));
-	call_request(stranger(&core, party[0].call.identity, NULL), "REFER", headers, NULL, NULL);
+	outside.no_identity = true;
+	call_outside(&outside, &core, "REFER", party[0].call.identity, headers, NULL, NULL);
 	cr_assert_eq(call_answer_to(&outside, "REFER"), 202);
 	HAS(sip_header(&core.message, "Record-Route"), via);
 	told_trying(&core);

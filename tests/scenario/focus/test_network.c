@@ -202,12 +202,12 @@ static void glare_of_ours(struct sip_call *who, unsigned least_ms)
 Test(network, a_glare_of_ours_as_uas, .timeout = 60)
 {
 	const struct rig_options options = { .conference = ALONE,
-		.sip = "  session_expires_s: 8\n  min_se_s: 1\n" };
+		.sip = "  session_expires_s: 14\n  min_se_s: 1\n" };
 
 	open_all(&options);
 	cr_assert_eq(
 		alone(&call, &alice,
-			"Supported: timer\r\nSession-Expires: 8;refresher=uas\r\nAllow: INVITE\r\n"),
+			"Supported: timer\r\nSession-Expires: 14;refresher=uas\r\nAllow: INVITE\r\n"),
 		200);
 	call_ack(&call);
 	glare_of_ours(&call, 0);

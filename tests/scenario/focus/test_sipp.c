@@ -1,91 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* sipp (Debian: sip-tester) calls the factory: a thousand times over UDP, a thousand times over
- * TCP. Its scenario is sipp/call.xml; PLENUM_SIPP_CALL names it. */
-#include <unistd.h>
-#include "tests/scenario/focus/cast.h"
+/* sipp as the other side: a thousand calls over UDP and TCP, then conferences with invited ones who
+ * are sipp too, rejoining, session timers, groups, subscriptions. What is compared: every call of
+ * both sides was as its scenario says, and the focus counted the same. */
+#include "tests/scenario/focus/sipp_run.h"
 
 #define CALLS         1000
 #define GROWTH_MAX_KB 30720 /* over UDP transactions linger for 32 s, 10 to 20 KB each */
-
-static long rss_kb(pid_t pid)
-{
-	char path[64], line[200];
-	long kb = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	file = fopen(path, "r");
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
-		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
-			break;
-	if (file != NULL)
-		fclose(file);
-	return kb;
-}
-
-/* What the log says last about how many conferences there are. */
-static long conferences(void)
-{
-	long count = -1;
-	char line[1000], *at;
-	FILE *file = fopen(rig.focus.log, "r");
-
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
-		if ((at = strstr(line, " conferences=")) != NULL)
-			count = strtol(at + 13, NULL, 10);
-	if (file != NULL)
-		fclose(file);
-	return count;
-}
-
-static unsigned ended_in_log(void)
-{
-	unsigned count = 0;
-	char line[1000];
-	FILE *file = fopen(rig.focus.log, "r");
-
-	while (file != NULL && fgets(line, sizeof(line), file) != NULL)
-		count += strstr(line, "ended conference=") != NULL;
-	if (file != NULL)
-		fclose(file);
-	return count;
-}
+#define PATIENCE_S    60
 
 static void thousand_calls(const char *transport)
 {
 	/* Fewer rooms and legs than calls: what is not given back is missed. */
 	const struct rig_options options = { .conference = ALONE,
 		.the_switch = "  max_legs: 300\n  max_rooms: 300\n" };
-	char command[1024];
+	const struct sipp_load load = { .transport = transport,
+		.calls = CALLS,
+		.rate = 400,
+		.at_once = 200,
+		.seconds = PATIENCE_S };
 	long before, after;
-	int status;
 
-	if (system("command -v sipp >/dev/null") != 0)
-		cr_skip("sipp (package sip-tester) is not installed");
+	sipp_needed();
 	sip_rig_start(&rig, &options);
-	before = rss_kb(rig.focus.pid);
-	snprintf(command, sizeof(command),
-		"cd %s && TERM=dumb sipp 127.0.0.1:%u -sf %s -t %s -i 127.0.0.1 -p %u -m %u -r 400 -l 200 "
-		"-max_socket 500 -nostdin -timeout 40s -timeout_error -trace_err -error_file errors >sipp.out 2>&1",
-		rig.directory, rig.sip_port, getenv("PLENUM_SIPP_CALL"), transport, rig_free_port(),
-		CALLS);
-	/* 0: all calls were successful, and no message was unexpected. */
-	status = system(command);
-	snprintf(
-		command, sizeof(command), "cd %s && tail -n 40 errors sipp.out >&2", rig.directory);
-	if (status != 0 && system(command) != 0)
-		fprintf(stderr, "sipp said nothing\n");
-	cr_assert_eq(status, 0, "sipp ended with status %d", status);
-	/* On a busy machine sipp repeats an INVITE over UDP and throws away the second 200 when its
-	 * call is over: it writes that down, but it is no unexpected message. */
-	snprintf(command, sizeof(command), "grep -i 'unexpected' %s/errors >&2", rig.directory);
-	cr_assert_neq(system(command), 0, "sipp met unexpected messages");
-	cr_assert(rig_log_has(&rig.focus, " conferences=0", 1000));
-	for (unsigned tries = 0; tries < 500 && conferences() != 0; tries++)
-		rig_pause(20);
-	cr_assert_eq(conferences(), 0);
-	cr_assert_eq(ended_in_log(), CALLS);
-	after = rss_kb(rig.focus.pid);
+	before = memory_kb(rig.focus.pid, "status", "VmRSS:");
+	sipp_call("call", &load);
+	conferences_over();
+	cr_assert_eq(log_count("conference: ended"), CALLS);
+	after = memory_kb(rig.focus.pid, "status", "VmRSS:");
 	cr_assert_gt(before, 0);
 #if !defined(__SANITIZE_ADDRESS__) /* its quarantine keeps what was freed */
 	cr_assert_lt(after - before, GROWTH_MAX_KB, "resident memory went from %ld to %ld KB",
@@ -107,4 +48,156 @@ Test(sipp, a_thousand_calls_over_udp)
 Test(sipp, a_thousand_calls_over_tcp)
 {
 	thousand_calls("t1");
+}
+
+/* Callers, and so many invited ones for each call. */
+static void call_with_invited(const char *scenario, unsigned calls, unsigned each)
+{
+	struct sipp_load caller = { .transport = "u1",
+		.calls = calls,
+		.rate = 10,
+		.at_once = calls,
+		.seconds = PATIENCE_S };
+	struct sipp_load called = {
+		.transport = "u1", .calls = each * calls, .seconds = PATIENCE_S, .waits = true
+	};
+	struct sipp invited;
+
+	sipp_start(&invited, "invited", &called);
+	caller.invited_port = invited.port;
+	sipp_call(scenario, &caller);
+	sipp_end(&invited);
+	conferences_over();
+}
+
+/* One who made a conference and leaves it ends it: BYE to the three others. */
+Test(sipp, adhoc_conferences_whose_members_are_invited_and_removed)
+{
+	const struct rig_options options = { .conference = "  creator_release: true\n" };
+
+	sipp_needed();
+	sip_rig_start(&rig, &options);
+	call_with_invited("adhoc", 20, 3);
+	cr_assert_eq(log_count("adhoc: conference made"), 20);
+	cr_assert_eq(log_count("invite: connected"), 60);
+	cr_assert_eq(log_count("remove: removed"), 60);
+	cr_assert_eq(log_count("conference: ended"), 20);
+	sip_rig_stop(&rig);
+}
+
+Test(sipp, rejoining_of_a_session_that_goes_on)
+{
+	const struct rig_options options = { .conference = "  max_duration: 5\n" };
+
+	sipp_needed();
+	sip_rig_start(&rig, &options);
+	call_with_invited("rejoin", 20, 2);
+	cr_assert_eq(log_count("rejoin: asked"), 20);
+	cr_assert_eq(log_count("answer: connected"), 40);
+	cr_assert_eq(log_count("remove: removed"), 60);
+	cr_assert_eq(log_count("conference: ended"), 20);
+	sip_rig_stop(&rig);
+}
+
+/* One is added by REFER and removed by REFER, and the referrer is told of both. */
+Test(sipp, adding_and_removing_by_refer)
+{
+	const struct rig_options options = { .conference = "  creator_release: true\n" };
+
+	sipp_needed();
+	sip_rig_start(&rig, &options);
+	call_with_invited("refer", 20, 2);
+	cr_assert_eq(log_count("invite: connected"), 40);
+	cr_assert_eq(log_count("remove: removed"), 40);
+	cr_assert_eq(log_count("conference: ended"), 20);
+	sip_rig_stop(&rig);
+}
+
+/* By the peer with re-INVITE and with UPDATE, then by the focus, whose turn comes after a second. */
+Test(sipp, session_timers_of_both_sides)
+{
+	const struct rig_options options = { .sip = "  session_expires_s: 2\n  min_se_s: 1\n",
+		.conference = ALONE };
+	const struct sipp_load load = {
+		.transport = "u1", .calls = 50, .rate = 50, .at_once = 50, .seconds = PATIENCE_S
+	};
+
+	sipp_needed();
+	sip_rig_start(&rig, &options);
+	sipp_call("refresh", &load);
+	conferences_over();
+	cr_assert_eq(log_count("conference: ended"), 50);
+	sip_rig_stop(&rig);
+}
+
+/* ---- groups ---- */
+
+#define GROUPS 20
+
+/* A document of many groups: group g<n> of sipp<n>, who calls, and two who are invited at the port. */
+static char *groups_text(uint16_t invited_port)
+{
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	cr_assert_not_null(out);
+	fputs("<group xmlns=\"urn:oma:xml:poc:list-service\" "
+	      "xmlns:cp=\"urn:ietf:params:xml:ns:common-policy\">\n",
+		out);
+	for (unsigned i = 1; i <= GROUPS; i++)
+		fprintf(out,
+			"<list-service uri=\"sip:g%u@groups.example.org\"><list>\n"
+			"<entry uri=\"sip:sipp%u@example.com\"/>"
+			"<entry uri=\"sip:b%u@127.0.0.1:%u\"/><entry uri=\"sip:c%u@127.0.0.1:%u\"/>"
+			"</list>" INVITES MEMBERS_MAY "</list-service>\n",
+			i, i, i, invited_port, i, invited_port);
+	fputs("</group>\n", out);
+	fclose(out);
+	return text;
+}
+
+Test(sipp, groups_whose_members_are_invited)
+{
+	const struct rig_options options = { .conference = "  creator_release: true\n" };
+	struct sipp_load caller = { .transport = "u1",
+		.calls = GROUPS,
+		.rate = 10,
+		.at_once = GROUPS,
+		.seconds = PATIENCE_S };
+	struct sipp_load called = {
+		.transport = "u1", .calls = 2 * GROUPS, .seconds = PATIENCE_S, .waits = true
+	};
+	struct sipp invited;
+	char *text;
+
+	sipp_needed();
+	sip_rig_start(&rig, &options);
+	sipp_start(&invited, "invited", &called);
+	text = groups_text(invited.port);
+	group_put("all.xml", text);
+	log_await("group document in force", 1);
+	free(text);
+	sipp_call("group", &caller);
+	sipp_end(&invited);
+	conferences_over();
+	cr_assert_eq(log_count("group: session made"), GROUPS);
+	cr_assert_eq(log_count("invite: connected"), 2 * GROUPS);
+	cr_assert_eq(log_count("conference: ended"), GROUPS);
+	sip_rig_stop(&rig);
+}
+
+/* Everybody watches everybody join and leave, until told that the subscription ends with one's own
+ * leaving. */
+Test(sipp, members_of_a_group_who_watch_it)
+{
+	const struct rig_options options = { .conference = "  notify_interval: 1\n" };
+
+	sipp_needed();
+	sip_rig_start(&rig, &options);
+	lobby_is(50);
+	lobby_watched(50, 50, 4000, PATIENCE_S);
+	conferences_over();
+	cr_assert_eq(log_count("conference: ended"), 1);
+	sip_rig_stop(&rig);
 }

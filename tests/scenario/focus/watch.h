@@ -35,6 +35,13 @@ static struct watch *watch_of(const struct sip_message *notify)
 	return NULL;
 }
 
+static const char *address_part(const char *value)
+{
+	const char *mark = strchr(value, '<');
+
+	return mark != NULL ? mark : value;
+}
+
 /* What the peer took last is a NOTIFY. */
 static void watch_take(struct sip_peer *peer)
 {
@@ -44,10 +51,11 @@ static void watch_take(struct sip_peer *peer)
 
 	w->notified++;
 	cr_assert_str_eq(sip_header(m, "Event"), "conference");
-	cr_assert_gt(cseq, w->cseq);
+	cr_assert_gt(cseq, w->cseq, "%u after %u: %s", cseq, w->cseq, m->text);
 	w->cseq = cseq;
-	cr_assert_str_eq(sip_header(m, "From"), w->call->remote);
-	cr_assert_str_eq(sip_header(m, "To"), w->call->local);
+	/* RFC 3261 12.2.1.1: tags and URIs; a display name need not outlive the focus. */
+	cr_assert_str_eq(address_part(sip_header(m, "From")), address_part(w->call->remote));
+	cr_assert_str_eq(address_part(sip_header(m, "To")), address_part(w->call->local));
 	snprintf(w->state, sizeof(w->state), "%s", sip_header(m, "Subscription-State"));
 	w->had_body = m->body_len > 0;
 	if (w->had_body) {
@@ -116,7 +124,7 @@ __attribute__((unused)) static unsigned watch_ask(
 	struct sip_call *c = &w->own;
 	struct sip_message *m = &peer->message;
 	const char *contact;
-	char all[1024];
+	char all[2048];
 
 	w->call = c;
 	snprintf(all, sizeof(all), "%s%s", strstr(headers, "Event:") ? "" : event, headers);
@@ -139,7 +147,7 @@ __attribute__((unused)) static unsigned watch_ask(
 __attribute__((unused)) static unsigned watch_within(
 	struct watch *w, struct sip_call *within, const char *headers)
 {
-	char all[1024];
+	char all[2048];
 
 	w->call = within;
 	snprintf(all, sizeof(all), "Event: conference\r\n%s", headers);
@@ -156,7 +164,7 @@ __attribute__((unused)) static unsigned watch_within(
 /* A SUBSCRIBE to what is there. */
 __attribute__((unused)) static unsigned watch_again(struct watch *w, const char *headers)
 {
-	char all[1024];
+	char all[2048];
 
 	snprintf(all, sizeof(all), "Event: conference\r\n%s", headers);
 	call_request(w->call, "SUBSCRIBE", all, NULL, NULL);
