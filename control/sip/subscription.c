@@ -4,7 +4,8 @@
 #include <time.h>
 #include "include/log.h"
 
-#define RETRY_AFTER_MAX_S 120u /* of a failed NOTIFY; one that asks for more has failed */
+#define DATAGRAM_BODY_MAX 60000u /* octets of a body that may still fit into one */
+#define RETRY_AFTER_MAX_S 120u   /* of a failed NOTIFY; one that asks for more has failed */
 
 struct subscription {
 	LIST_ENTRY(subscription) link;     /* of its leg */
@@ -26,6 +27,7 @@ struct subscription {
 	struct deadline expiry;
 	struct deadline retry;  /* of a NOTIFY that was answered with Retry-After */
 	nta_outgoing_t *notify; /* in flight, or waiting for retry */
+	size_t notify_len;      /* octets of its body */
 	struct {
 		bool due;
 		char *reason, *content_type, *body;
@@ -266,6 +268,7 @@ static int notify(struct subscription *s, const char *reason, const char *conten
 	su_home_deinit(home);
 	if (outgoing == NULL)
 		return -ENOBUFS;
+	s->notify_len = body.len;
 	if (heard)
 		s->notify = outgoing;
 	else
@@ -392,6 +395,9 @@ static int notify_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip
 			if (status < 300)
 				say_last(s, s->last.reason, s->last.content_type,
 					span_make(s->last.body, s->last.len));
+		} else if (status == 503 && nta_sip_is_internal(sip) && !s->fetch && !s->freed &&
+			   !s->over && s->notify_len > DATAGRAM_BODY_MAX && s->ops->too_long) {
+			s->ops->too_long(s->arg);
 		} else if (status >= 300 || s->fetch) {
 			end(s, SUBSCRIPTION_FAILED);
 		} else if (!s->freed && !s->over) {
