@@ -323,19 +323,6 @@ static bool judged(struct refer *refer, struct ua_transaction *t)
 	return true;
 }
 
-static bool takes_over(const struct refer_target *target)
-{
-	struct span rest = span_of(target->headers);
-
-	while (rest.len > 0) {
-		struct span value = span_cut(&rest, '&');
-
-		if (span_eq_nocase(span_cut(&value, '='), SPAN_LITERAL("Replaces")))
-			return true;
-	}
-	return false;
-}
-
 /* 7.2.2.3: privacy has to be allowed; and who is asked to take over a dialog is told by whom
  * (context.md 3.9). */
 static bool privacy_allowed(const struct refer *refer)
@@ -350,11 +337,15 @@ static bool privacy_allowed(const struct refer *refer)
 		const struct refer_target *target = &refer->targets[i];
 
 		adds = adds || target->to.method == REFER_TO_INVITE;
-		if (target->to.method == REFER_TO_INVITE && takes_over(target))
+		if (target->to.method == REFER_TO_INVITE &&
+			invite_replaces(span_of(target->headers)))
 			return false;
 	}
-	return !adds || c->kind == CONFERENCE_ADHOC || u->alias != NULL ||
-	       group_allows(c->group, GROUP_ANONYMITY, u->canonical, u->canonical_second, true);
+	if (!adds || u->alias != NULL)
+		return true;
+	if (c->kind == CONFERENCE_ADHOC)
+		return c->focus->config->conference_allow_anonymity;
+	return group_allows(c->group, GROUP_ANONYMITY, u->canonical, u->canonical_second, true);
 }
 
 static int referral_make(struct refer *refer, struct ua_transaction *t, struct referral **out,
