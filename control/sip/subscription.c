@@ -5,6 +5,7 @@
 #include "include/log.h"
 
 #define DATAGRAM_BODY_MAX 60000u /* octets of a body that may still fit into one */
+#define EVENT_ID_MAX      256u   /* octets; more is refused */
 #define RETRY_AFTER_MAX_S 120u   /* of a failed NOTIFY; one that asks for more has failed */
 
 struct subscription {
@@ -244,7 +245,7 @@ static int notify(struct subscription *s, const char *reason, const char *conten
 	struct span body, bool heard)
 {
 	su_home_t home[1] = { SU_HOME_INIT(home) };
-	char event[200], state[128], contact[700];
+	char event[EVENT_ID_MAX + 64], state[128], contact[700];
 	uint64_t now_ms = ua_now_ms();
 	nta_outgoing_t *outgoing;
 
@@ -464,6 +465,10 @@ int subscription_accept(struct ua_transaction *t, struct subscription **out,
 	if (sip == NULL || (sip->sip_contact == NULL && !request->in_dialog) ||
 		(sip->sip_contact != NULL && sip->sip_contact->m_url->url_type == url_any)) {
 		ua_respond(t, 400, "Contact missing", NULL, NULL, NULL);
+		goto out;
+	}
+	if (id.len > EVENT_ID_MAX) {
+		ua_respond(t, 400, "Event id too long", NULL, NULL, NULL);
 		goto out;
 	}
 	if (!grant(t, request, terms->expires, &seconds))
