@@ -605,6 +605,12 @@ static void usage_received(struct dialog *dialog, nta_incoming_t *incoming, cons
 	struct ua_transaction t = { .ua = dialog->ua, .incoming = incoming, .dialog = dialog };
 	struct request request;
 
+	/* A SUBSCRIBE within a dialog refreshes mostly; a REFER always sets something going. */
+	if (sip->sip_request->rq_method == sip_method_refer &&
+		!ua_admits(dialog->ua, ADMISSION_REFER, incoming)) {
+		stateless_503(dialog->ua, incoming);
+		return;
+	}
 	if (ua_refused(dialog->ua, incoming, sip))
 		return;
 	request_read(&request, dialog->ua, home, incoming, sip);

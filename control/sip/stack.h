@@ -82,6 +82,8 @@ void request_read(struct request *out, struct ua *ua, su_home_t *home, nta_incom
 void request_parse(
 	struct request *out, su_home_t *home, const sip_t *sip, bool trusted, bool trust_from);
 bool ua_source_is_trusted(struct ua *ua, msg_t *msg);
+/* Is this request within the rates of admission.h? */
+bool ua_admits(struct ua *ua, enum admission_kind kind, nta_incoming_t *incoming);
 void response_read(struct response *out, su_home_t *home, const sip_t *sip, unsigned status);
 
 /* Where a request to a user goes: the Request-URI and, or NULL, what to route by. Strings live in
