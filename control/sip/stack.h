@@ -48,6 +48,7 @@ struct ua {
 	const struct ua_ops *ops;
 	void *arg;
 	unsigned dialogs, dialogs_max;
+	LIST_HEAD(, dialog) all_dialogs;
 	unsigned subscriptions, subscriptions_max;
 	LIST_HEAD(, subscription) lingering; /* their owners have gone */
 	struct {
@@ -97,6 +98,8 @@ int dialog_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
 /* A 2xx to an INVITE that no transaction knows: is it of a dialog of ours? Then it is acknowledged. */
 bool dialog_acknowledges(struct ua *ua, const sip_t *sip);
+/* At the end: those that nobody owns any more and that still wait, for an ACK or so. */
+void dialogs_drop(struct ua *ua);
 /* REGISTER. Answers. */
 void register_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);

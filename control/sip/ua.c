@@ -687,6 +687,7 @@ void ua_free(struct ua *ua)
 		if (ua->watched[i].fd >= 0)
 			su_root_deregister(ua->root, ua->watched[i].index);
 	subscriptions_drop(ua);
+	dialogs_drop(ua);
 	if (ua->agent != NULL)
 		nta_agent_destroy(ua->agent);
 	if (ua->root != NULL)
