@@ -121,7 +121,7 @@ static int usages_of(struct usages **out, struct ua_transaction *t, const sip_t 
 			SIPTAG_TO(sip->sip_from), SIPTAG_CSEQ_STR("1"),
 			NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
 		/* RFC 6665 4.4.1: Record-Route of the request makes the route set, as for an INVITE:
-		 * CF-7.2.1.12-IMS */
+		 * CF-7.2.1.7-IMS, CF-7.2.1.8-IMS, CF-7.2.1.12-IMS */
 		if (leg == NULL || nta_leg_tag(leg, NULL) == NULL ||
 			nta_leg_server_route(leg, sip->sip_record_route, sip->sip_contact) < 0)
 			goto failed;
