@@ -7,7 +7,7 @@
 #include "include/log.h"
 
 #define OFFERS_IN_FLIGHT 100u /* of the whole focus */
-#define AGAIN_MS         2500 /* after an offer that met a request of the peer (RFC 3261 14.1) */
+#define AGAIN_MS         2500 /* after a dialog was busy with another request */
 
 /* ---- what the switch still holds ---- */
 
@@ -141,12 +141,8 @@ void recover_answered(struct participant *p, const struct response *response)
 	struct focus *focus = p->conference->focus;
 	struct sdp_media answer;
 
-	offer_done(p);
-	if (response->status == 491) { /* glare */
-		offer_queue(p);
-		offer_later(focus);
-	} else if (response->status < 300 &&
-		   sdp_media_parse(response->body, false, &answer, NULL) == 0) {
+	offer_done(p); /* a 491 has not come so far: the dialog has repeated the offer */
+	if (response->status < 300 && sdp_media_parse(response->body, false, &answer, NULL) == 0) {
 		sdp_media_fini(&p->remote);
 		p->remote = answer;
 		if (session_leg_update(p, true, true) == 0)

@@ -85,7 +85,8 @@ int refresh_offer(struct participant *p)
  * SDP is unchanged. */
 void refresh_due(struct participant *p)
 {
-	if (refresh_say(p, allows(p, SPAN_LITERAL("UPDATE"))) < 0)
+	/* Also one that met a request of theirs (491): where it was to offer, it still is. */
+	if (refresh_say(p, !p->reoffer && allows(p, SPAN_LITERAL("UPDATE"))) < 0)
 		log_debug("refresh", "the session ends by itself conference=%s number=%u",
 			p->conference->uri, p->number);
 }

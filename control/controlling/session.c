@@ -305,7 +305,8 @@ int session_leg_update(struct participant *p, bool we_offered, bool rebind)
 	struct media_leg_offer offer = {
 		.active = sdp_setup_we_connect(ours, theirs, we_offered),
 		.secure = p->remote.secure,
-		.bind_ms = (uint32_t)config->msrp_bind_ms,
+		/* After the switch was away it is we who wait (session_wait_binding). */
+		.bind_ms = p->reoffer ? 0 : (uint32_t)config->msrp_bind_ms,
 		.path = span_of(p->remote.path),
 	};
 

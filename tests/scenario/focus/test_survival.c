@@ -312,7 +312,7 @@ static void taken_back(struct sip_party *party)
 	sip_body_line(
 		&party->peer.message, "a=path:", party->call.leg.uri, sizeof(party->call.leg.uri));
 	cr_expect_str_neq(party->call.leg.uri, old, "an old session-id");
-	agree(&party->peer, "", party->call.offer);
+	agree(&party->peer, "", call_sdp(&party->call, "active", ""));
 	peer_close(&party->msrp);
 	call_bind(&party->call, &party->msrp);
 }
@@ -345,11 +345,68 @@ Test(survival, who_does_not_come_back_to_a_new_switch_gets_bye_480)
 	taken_back(&three[0]);
 	taken_back(&three[1]);
 	cr_assert(sip_await_request(&three[2].peer, "INVITE", RIG_WAIT_MS));
-	agree(&three[2].peer, "", three[2].call.offer);
+	agree(&three[2].peer, "", call_sdp(&three[2].call, "active", ""));
 	cr_assert(call_byed(&three[2].call, RIG_WAIT_MS));
 	HAS(sip_header(&three[2].peer.message, "Reason"),
 		"SIP;cause=480;text=\"MSRP connection lost\"");
 	say(three, 2, 0, "again001", "the two of us");
+	part(3);
+}
+
+/* His request meets ours (RFC 3261 14.1); what he brings is as good as an answer. */
+Test(survival, who_asks_first_is_taken_back_by_his_own_re_invite)
+{
+	struct sip_party *bobs_party = &three[1];
+
+	meet(NULL, 3);
+	kill_it(&rig.the_switch);
+	start_it(&rig.the_switch);
+	taken_back(&three[0]);
+	taken_back(&three[2]);
+	cr_assert(sip_await_request(&bobs_party->peer, "INVITE", RIG_WAIT_MS));
+	sip_reply(&bobs_party->peer, &bobs_party->peer.message, 491, NULL, "", NULL, NULL);
+	cr_assert(sip_await_request(&bobs_party->peer, "ACK", RIG_WAIT_MS));
+	call_request(&bobs_party->call, "INVITE", "", "application/sdp",
+		call_sdp(&bobs_party->call, "active", ""));
+	cr_assert_eq(call_final(&bobs_party->call), 200);
+	call_ack(&bobs_party->call);
+	peer_close(&bobs_party->msrp);
+	call_bind(&bobs_party->call, &bobs_party->msrp);
+	say(three, 3, 1, "again001", "here again");
+	/* So he is not asked once more; a mere refresh may come. */
+	cr_expect_not(sip_await_request(&bobs_party->peer, "INVITE", 4500));
+	part(3);
+}
+
+Test(survival, an_offer_that_met_a_request_is_made_again)
+{
+	struct sip_party *bobs_party = &three[1];
+
+	meet(NULL, 3);
+	kill_it(&rig.the_switch);
+	start_it(&rig.the_switch);
+	cr_assert(sip_await_request(&bobs_party->peer, "INVITE", RIG_WAIT_MS));
+	sip_reply(&bobs_party->peer, &bobs_party->peer.message, 491, NULL, "", NULL, NULL);
+	cr_assert(sip_await_request(&bobs_party->peer, "ACK", RIG_WAIT_MS));
+	for (unsigned i = 0; i < 3; i++)
+		taken_back(&three[i]);
+	say(three, 3, 1, "again001", "here again");
+	part(3);
+}
+
+Test(survival, who_does_not_take_the_new_offer_gets_bye_480)
+{
+	meet(&(struct rig_options){ .msrp = "  rebind_s: 2\n" }, 3);
+	kill_it(&rig.the_switch);
+	start_it(&rig.the_switch);
+	taken_back(&three[0]);
+	taken_back(&three[1]);
+	cr_assert(sip_await_request(&three[2].peer, "INVITE", RIG_WAIT_MS));
+	sip_reply(&three[2].peer, &three[2].peer.message, 488, NULL, "", NULL, NULL);
+	cr_assert(sip_await_request(&three[2].peer, "ACK", RIG_WAIT_MS));
+	cr_assert(call_byed(&three[2].call, RIG_WAIT_MS));
+	HAS(sip_header(&three[2].peer.message, "Reason"),
+		"SIP;cause=480;text=\"MSRP connection lost\"");
 	part(3);
 }
 

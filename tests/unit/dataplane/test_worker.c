@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -539,4 +540,42 @@ Test(worker, a_stalled_member_is_congested_by_all_that_it_pins)
 	close(b);
 	step(8);
 	stop();
+}
+
+/* A controller that was killed right after it had told a peer something: its successor, and the
+ * peer, rely on what it had put into the ring before. */
+Test(worker, what_a_controller_said_before_it_went_is_done)
+{
+	struct switch_cmd cmd = { .type = CMD_ROOM_OPEN, .tag = { { 9 } } };
+	struct ring_shared *shared_commands, *shared_events;
+	struct post_queue main_thread;
+	struct attachment_change change = { .slot = 0, .attached = true, .reply = &main_thread };
+	struct ring commands;
+	const size_t size = 65536;
+	int wake = eventfd(0, EFD_NONBLOCK);
+
+	start(1);
+	post_queue_init(&main_thread, wake);
+	shared_commands = aligned_alloc(64, ring_shared_size(size));
+	shared_events = aligned_alloc(64, ring_shared_size(size));
+	ring_format(shared_commands);
+	ring_format(shared_events);
+	cr_assert_eq(ring_open(&commands, shared_commands, size), 0);
+	cr_assert_eq(ring_open(&change.end.commands, shared_commands, size), 0);
+	cr_assert_eq(ring_open(&change.end.events, shared_events, size), 0);
+	change.end.controller_fd = wake;
+	mailbox_change(workers[0], &change);
+	cmd.u.room.uris.len = cmd.text_len = sizeof(ROOM_URI);
+	for (unsigned i = 0; i < 3; i++)
+		cr_assert_eq(
+			ring_put(&commands, &cmd, sizeof(cmd), ROOM_URI "\n", sizeof(ROOM_URI)), 0);
+	ring_flush(&commands);
+	cr_assert_eq(atomic_load(&workers[0]->mailbox.slots[0].objects), 0);
+	change.attached = false;
+	mailbox_change(workers[0], &change);
+	cr_expect_eq(atomic_load(&workers[0]->mailbox.slots[0].objects), 3);
+	stop();
+	free(shared_commands);
+	free(shared_events);
+	close(wake);
 }
