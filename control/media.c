@@ -328,7 +328,8 @@ static int command_submit(
 		return result == -ENOBUFS ? result : -EPIPE;
 	}
 	/* What the peer is told next relies on these: the switch must see them before the peer's octets. */
-	if (cmd->type == CMD_LEG_UPDATE || cmd->type == CMD_MEMBER_ADD || cmd->type == CMD_LEG_REMOVE)
+	if (cmd->type == CMD_LEG_UPDATE || cmd->type == CMD_MEMBER_ADD ||
+		cmd->type == CMD_MEMBER_ALIAS || cmd->type == CMD_LEG_REMOVE)
 		controller_flush(m->controller);
 	else
 		m->dirty = true;
