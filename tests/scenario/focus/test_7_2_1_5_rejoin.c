@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* 7.2.1.5: Rejoining IM Group Session: an INVITE to the Session Identity. Of pre-defined groups
- * (R3): test_7_2_1_4_join. */
+/* 7.2.1.5: Rejoining IM Group Session: an INVITE to the Session Identity. */
+#include "tests/scenario/focus/group_cast.h"
 #include "tests/scenario/focus/watch.h"
 
 static struct sip_party three[3];
@@ -65,7 +65,7 @@ static void says(struct sip_call *who, struct msrp_peer *peer, const char *tid)
 	cr_assert_eq(peer_status(peer, tid), 200);
 }
 
-static char heard[4096]; /* the body taken last */
+static char said[4096]; /* the body taken last */
 
 /* Takes until a message with this text has come. */
 static bool hears(struct msrp_peer *peer, const char *text, int wait_ms)
@@ -73,9 +73,8 @@ static bool hears(struct msrp_peer *peer, const char *text, int wait_ms)
 	while (peer_take(peer, wait_ms)) {
 		if (peer->chunk.method != METHOD_SEND)
 			continue;
-		snprintf(heard, sizeof(heard), "%.*s", (int)peer->body_len,
-			(const char *)peer->body);
-		if (strstr(heard, text) != NULL)
+		snprintf(said, sizeof(said), "%.*s", (int)peer->body_len, (const char *)peer->body);
+		if (strstr(said, text) != NULL)
 			return true;
 	}
 	return false;
@@ -222,6 +221,37 @@ Test(CF_7_2_1_5, R2_who_was_only_invited_may_come_later)
 	close_all();
 }
 
+Test(CF_7_2_1_5, R3_a_group_that_is_full_gets_486)
+{
+	struct sip_call second = { .peer = NULL };
+
+	open_group(NULL, GROUP(MEMBERS MAXIMUM("2") MEMBERS_MAY));
+	enter(&call, &alice);
+	enter(&bobs, &bob);
+	ask(&carols, &carol, call.identity, "");
+	cr_assert_eq(call_final(&carols), 486);
+	cr_assert_str_eq(
+		sip_header(&carol.message, "Warning"), "399 example.com \"Too many participants\"");
+	REQ("CF-7.2.1.5-R3a");
+	/* Who is in takes no further place with another device. */
+	ask(&second, &alice, call.identity, "");
+	cr_assert_eq(call_final(&second), 200);
+	cr_assert_str_eq(sip_header(&alice.message, "P-Asserted-Identity"), "<" TEAM ">");
+	call_ack(&second);
+	/* Nor is there a place when one of two devices goes; there is when a user has gone. */
+	call_bye(&second);
+	ask(&carols, &carol, call.identity, "");
+	cr_assert_eq(call_final(&carols), 486);
+	call_bye(&bobs);
+	ask(&carols, &carol, call.identity, "");
+	cr_assert_eq(call_final(&carols), 200);
+	REQ("CF-7.2.1.5-R3");
+	call_ack(&carols);
+	call_bye(&carols);
+	call_bye(&call);
+	close_all();
+}
+
 /* No check of the number is given for ad-hoc sessions: who was in has his place. */
 Test(CF_7_2_1_5, R3_an_adhoc_session_has_room_for_those_it_knows)
 {
@@ -309,11 +339,11 @@ Test(CF_7_2_1_5, R6_privacy_gives_an_alias_and_keeps_it)
 	come_back(&three[2], "Privacy: id\r\n");
 	says(&again, &msrp, "hidden01");
 	cr_assert(hears(&three[0].msrp, "hidden01", RIG_WAIT_MS));
-	LACKS(heard, "carol");
-	LACKS(heard, "Bobby");
-	HAS(heard, "From: \"Anonymous 1\" <sip:anon-");
+	LACKS(said, "carol");
+	LACKS(said, "Bobby");
+	HAS(said, "From: \"Anonymous 1\" <sip:anon-");
 	REQ("CF-7.2.1.5-R6");
-	at = strstr(heard, "<sip:anon-");
+	at = strstr(said, "<sip:anon-");
 	snprintf(first, sizeof(first), "%.*s", (int)strcspn(at, ">"), at);
 	/* Whether it asks again or not, it stays who it was (context.md 2.4). */
 	for (unsigned i = 0; i < 2; i++) {
@@ -325,8 +355,8 @@ Test(CF_7_2_1_5, R6_privacy_gives_an_alias_and_keeps_it)
 		snprintf(tid, sizeof(tid), "hidden1%u", i);
 		says(&again, &msrp, tid);
 		cr_assert(hears(&three[1].msrp, tid, RIG_WAIT_MS));
-		HAS(heard, first);
-		LACKS(heard, "carol");
+		HAS(said, first);
+		LACKS(said, "carol");
 	}
 	peer_close(&msrp);
 	three[2].call = again;
@@ -340,12 +370,12 @@ Test(CF_7_2_1_5, R6_privacy_holds_for_the_sessions_that_stand)
 	meet(NULL, 3);
 	says(&three[2].call, &three[2].msrp, "before01");
 	cr_assert(hears(&three[0].msrp, "before01", RIG_WAIT_MS));
-	HAS(heard, "carol");
+	HAS(said, "carol");
 	come_back(&three[2], "Privacy: id\r\n");
 	says(&three[2].call, &three[2].msrp, "after001");
 	cr_assert(hears(&three[0].msrp, "after001", RIG_WAIT_MS));
-	LACKS(heard, "carol");
-	HAS(heard, "\"Anonymous 1\" <sip:anon-");
+	LACKS(said, "carol");
+	HAS(said, "\"Anonymous 1\" <sip:anon-");
 	call_bye(&again);
 	peer_close(&msrp);
 	leave_all(3);
