@@ -15,22 +15,34 @@
 
 enum { NAME_ADDRESS, NAME_SECOND, NAME_ALIAS, NAME_ALIAS_NAME, NAME_NICKNAME };
 
-static void name_add(struct user *u, unsigned which, const char *text)
+/* Each is allocated, as most users have one of the five. */
+static struct user_name *name_new(struct user *u, const char *text)
 {
-	struct user_name *name = &u->names[which];
+	struct user_name *name = calloc(1, sizeof(*name));
 
+	if (name == NULL)
+		return NULL;
 	name->text = text;
 	name->user = u;
 	HASH_ADD_KEYPTR(hh, u->conference->names, name->text, strlen(name->text), name);
+	return name;
+}
+
+static int name_add(struct user *u, unsigned which, const char *text)
+{
+	u->names[which] = name_new(u, text);
+	return u->names[which] != NULL ? 0 : -ENOBUFS;
 }
 
 static void name_remove(struct user *u, unsigned which)
 {
-	struct user_name *name = &u->names[which];
+	struct user_name *name = u->names[which];
 
-	if (name->text != NULL)
-		HASH_DEL(u->conference->names, name);
-	name->text = NULL;
+	if (name == NULL)
+		return;
+	HASH_DEL(u->conference->names, name);
+	free(name);
+	u->names[which] = NULL;
 }
 
 struct user *user_find(const struct conference *c, const char *text)
@@ -122,10 +134,13 @@ int user_enter(struct user **out, struct conference *c, const char *canonical,
 		free(u);
 		return -ENOBUFS;
 	}
-	name_add(u, NAME_ADDRESS, u->canonical);
-	if (u->canonical_second != NULL && user_find(c, u->canonical_second) == NULL)
-		name_add(u, NAME_SECOND, u->canonical_second);
 	TAILQ_INSERT_HEAD(&c->roster, u, link); /* not changed yet: before all who have */
+	if (name_add(u, NAME_ADDRESS, u->canonical) < 0 ||
+		(u->canonical_second != NULL && user_find(c, u->canonical_second) == NULL &&
+			name_add(u, NAME_SECOND, u->canonical_second) < 0)) {
+		user_free(u);
+		return -ENOBUFS;
+	}
 	*out = u;
 	return 0;
 }
@@ -240,12 +255,17 @@ int user_alias_set(struct user *u, const char *alias, const char *alias_name)
 		free(name);
 		return r;
 	}
+	if (name_add(u, NAME_ALIAS, copy) < 0 || name_add(u, NAME_ALIAS_NAME, called) < 0) {
+		name_remove(u, NAME_ALIAS);
+		free(called);
+		free(copy);
+		free(name);
+		return -ENOBUFS;
+	}
 	nickname_drop(u); /* an anonymous user is called nothing else */
 	u->alias = copy;
 	u->alias_name = name;
 	u->alias_key = called;
-	name_add(u, NAME_ALIAS, u->alias);
-	name_add(u, NAME_ALIAS_NAME, u->alias_key);
 	return 0;
 }
 
@@ -270,6 +290,7 @@ int user_alias(struct user *u)
 
 int user_nickname_set(struct user *u, struct span name)
 {
+	struct user_name *named = NULL;
 	char *text, *key, *called = NULL;
 	int r;
 
@@ -288,6 +309,9 @@ int user_nickname_set(struct user *u, struct span name)
 	} else if (focus_is_reserved(u->conference->focus, key) || is_called(u, called) ||
 		   is_called(u, key)) { /* an address or alias of another */
 		r = -EEXIST;
+	} else {
+		named = name_new(u, called);
+		r = named != NULL ? 0 : -ENOBUFS;
 	}
 	free(key);
 	if (r < 0) {
@@ -298,7 +322,7 @@ int user_nickname_set(struct user *u, struct span name)
 	nickname_drop(u);
 	u->nickname = text;
 	u->nickname_key = called;
-	name_add(u, NAME_NICKNAME, u->nickname_key);
+	u->names[NAME_NICKNAME] = named;
 	return 0;
 }
 

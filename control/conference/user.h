@@ -43,8 +43,8 @@ struct user {
 	uint64_t shown;              /* what others were to see from then on (notifier_signature) */
 	TAILQ_HEAD(, participant) sessions;
 	unsigned in_state[PARTICIPANT_STATE_COUNT]; /* its sessions by state */
-	/* canonical, second, alias, what it is called with the alias, nickname; text NULL: none */
-	struct user_name names[5];
+	/* canonical, second, alias, what it is called with the alias, nickname; NULL: none */
+	struct user_name *names[5];
 	char *canonical;
 	char *canonical_second; /* a tel: of the same user; NULL: none */
 	char *uri;              /* as written */

@@ -317,6 +317,7 @@ Test(refusals, options_says_what_is_served)
 	HAS(sip_header(&alice.message, "Accept"), "application/resource-lists+xml");
 	HAS(sip_header(&alice.message, "Contact"), "isfocus");
 	HAS(sip_header(&alice.message, "Supported"), "recipient-list-invite");
+	cr_assert_str_eq(sip_header(&alice.message, "Allow-Events"), "conference, refer");
 	close_all();
 }
 
