@@ -163,6 +163,8 @@ Test(nickname, an_anonymous_user_has_none)
 	party_meet(&rig, three, 3, "Privacy: id\r\n", true);
 	cr_assert_eq(named(0, "Alice"), 403);
 	cr_assert_eq(named(0, ""), 200);
+	/* Her address is nobody's here: another may be called so, as if she were not there. */
+	cr_assert_eq(named(1, "sip:alice@example.com"), 200);
 	/* Nor may another have what the alias is called. */
 	cr_assert_eq(named(1, "anonymous  1"), 425);
 	cr_assert_eq(named(1, "Anonymous 2"), 200);
