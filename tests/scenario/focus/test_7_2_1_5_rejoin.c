@@ -86,7 +86,7 @@ static void leave_all(unsigned count)
 	for (unsigned i = 1; i < count; i++)
 		call_bye(&three[i].call);
 	cr_assert(call_byed(&three[0].call, RIG_WAIT_MS));
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 }
 
 Test(CF_7_2_1_5, R1_a_session_that_is_gone_gets_403)
@@ -97,7 +97,7 @@ Test(CF_7_2_1_5, R1_a_session_that_is_gone_gets_403)
 	snprintf(identity, sizeof(identity), "%s", three[0].call.identity);
 	call_bye(&three[1].call);
 	cr_assert(call_byed(&three[0].call, RIG_WAIT_MS));
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	again.peer = &three[1].peer;
 	cr_assert_eq(rejoin(&three[1], "", offer()), 403);
 	REQ("CF-7.2.1.5-R1");
@@ -118,7 +118,7 @@ Test(CF_7_2_1_5, R1_a_session_that_is_being_ended_is_gone)
 	cr_assert_eq(rejoin(&three[1], "", offer()), 403);
 	HAS(sip_header(&three[1].peer.message, "Warning"), "\"Session does not exist\"");
 	sip_reply(&three[0].peer, &three[0].peer.message, 200, NULL, "", NULL, NULL);
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	part(2);
 }
 
@@ -129,7 +129,7 @@ Test(CF_7_2_1_5, R1_what_rcs_clients_expect_is_404)
 	meet(&rcs, 2);
 	call_bye(&three[1].call);
 	cr_assert(call_byed(&three[0].call, RIG_WAIT_MS));
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	again.peer = &three[1].peer;
 	cr_assert_eq(rejoin(&three[1], "", offer()), 404);
 	HAS(sip_header(&three[1].peer.message, "Warning"), "\"Session does not exist\"");
@@ -280,7 +280,7 @@ Test(CF_7_2_1_5, R4_the_allow_header_is_remembered)
 			offer()),
 		200);
 	call_ack(&again);
-	cr_assert(sip_await_request(&three[1].peer, "UPDATE", 4000));
+	cr_assert(sip_await_request(&three[1].peer, "UPDATE", RIG_WAIT_MS));
 	cr_assert_str_eq(sip_header(&three[1].peer.message, "Call-ID"), again.id);
 	sip_reply(&three[1].peer, &three[1].peer.message, 200, NULL,
 		"Session-Expires: 4;refresher=uac\r\n", NULL, NULL);
@@ -290,7 +290,7 @@ Test(CF_7_2_1_5, R4_the_allow_header_is_remembered)
 			offer()),
 		200);
 	call_ack(&again);
-	cr_assert(sip_await_request(&three[1].peer, "INVITE", 4000));
+	cr_assert(sip_await_request(&three[1].peer, "INVITE", RIG_WAIT_MS));
 	cr_assert_str_eq(sip_header(&three[1].peer.message, "Call-ID"), again.id);
 	REQ("CF-7.2.1.5-R4");
 	/* Nobody refreshes any more, and these end by themselves. */
@@ -554,7 +554,7 @@ Test(CF_7_2_1_5, a_crashed_session_goes_by_itself)
 	meet(&loses, 3);
 	peer_close(&three[2].msrp);
 	come_back(&three[2], "");
-	cr_assert(call_byed(&three[2].call, 4000));
+	cr_assert(call_byed(&three[2].call, RIG_WAIT_MS));
 	cr_assert_str_eq(sip_header(&three[2].peer.message, "Call-ID"), three[2].call.id);
 	HAS(sip_header(&three[2].peer.message, "Reason"),
 		"SIP;cause=480;text=\"MSRP connection lost\"");
@@ -574,7 +574,7 @@ Test(CF_7_2_1_5, a_crashed_side_of_a_session_of_two_comes_back)
 	meet(&loses, 2);
 	peer_close(&three[1].msrp);
 	come_back(&three[1], "");
-	cr_assert(call_byed(&three[1].call, 4000));
+	cr_assert(call_byed(&three[1].call, RIG_WAIT_MS));
 	cr_assert(sip_nothing(&three[0].peer, 300), "the other side was removed");
 	says(&three[0].call, &three[0].msrp, "twoagain");
 	cr_assert(hears(&msrp, "twoagain", RIG_WAIT_MS));
@@ -607,6 +607,6 @@ Test(CF_7_2_1_5, the_inviters_second_device_does_not_answer_its_first)
 	/* Who came by herself may stay, and wait for others. */
 	cr_assert(sip_nothing(&alice, 200));
 	call_bye(&again);
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	close_all();
 }
