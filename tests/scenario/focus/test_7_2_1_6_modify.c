@@ -228,10 +228,10 @@ Test(CF_7_2_1_11, R1b_a_refresh_restarts_the_timer)
 	call_ack(&call);
 	cr_assert(sip_nothing(&alice, 2500), "the first interval still counts");
 	REQ("CF-7.2.1.11-R1b");
-	cr_assert(call_byed(&call, 3000));
+	cr_assert(call_byed(&call, RIG_WAIT_MS));
 	HAS(sip_header(&alice.message, "Reason"), "SIP;cause=408;text=\"Session expired\"");
 	REQ("CF-7.2.1.11-EXP1");
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 1000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	close_all();
 }
 
@@ -248,7 +248,7 @@ Test(CF_7_2_1_11, too_small_an_interval_gets_422)
 		"application/sdp", call.offer);
 	cr_assert_eq(call_final(&call), 422);
 	call_bye(&call);
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 1000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	close_all();
 }
 
