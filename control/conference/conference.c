@@ -345,7 +345,7 @@ void conference_state(struct participant *p, enum participant_state state)
 	keep_participant(p);
 	if (state == PARTICIPANT_CONNECTED)
 		referral_tell(p, 200, span_make("", 0)); /* CF-7.2.1.7-R10 */
-	if (state != PARTICIPANT_GONE) /* conference_drop says that */
+	if (state != PARTICIPANT_GONE)                   /* conference_drop says that */
 		user_changed(u);
 }
 

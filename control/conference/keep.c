@@ -213,6 +213,7 @@ static void participant_pack(const struct participant *p, struct pack *pack)
 	optional_flag(pack, "refresher", p->refresher_is_us);
 	optional_flag(pack, "timer", p->supports_timer);
 	optional_flag(pack, "from-setup", p->from_setup);
+	optional_flag(pack, "dialed-out", p->dialed_out);
 	optional_flag(pack, "offered", p->offered);
 	optional_flag(pack, "reoffer", p->reoffer);
 	if (p->has_remote)

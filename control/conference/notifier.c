@@ -233,8 +233,8 @@ static size_t write_user(struct conference_info *info, const struct user *u, boo
 			endpoints[at] = (struct conference_info_endpoint){
 				.entity = entities[at],
 				.status = ending ? ENDPOINT_DISCONNECTED : status,
-				.joining = p->inviter != NULL ? ENDPOINT_JOINED_DIALED_OUT
-							      : ENDPOINT_JOINED_DIALED_IN,
+				.joining = p->dialed_out ? ENDPOINT_JOINED_DIALED_OUT
+							 : ENDPOINT_JOINED_DIALED_IN,
 				.disconnection = ending ? ENDPOINT_LEFT_BOOTED : ENDPOINT_LEFT_NONE,
 			};
 			user.endpoint_count++;

@@ -127,6 +127,7 @@ struct participant {
 	enum participant_state state;
 	bool waits;      /* its INVITE is answered only when an invited one has accepted */
 	bool from_setup; /* invited by the INVITE that made the conference */
+	bool dialed_out; /* it was invited; it did not come by itself */
 	bool leg_ready;
 	bool progressed; /* an 18x has come */
 	bool member;     /* sends and receives */

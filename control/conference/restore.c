@@ -170,9 +170,6 @@ static int user_read(struct restoring *r, struct conference *c, const struct unp
 		user_free(u);
 		goto out;
 	}
-	if (unpack_text(fields, "nickname").len > 0 &&
-		user_nickname_set(u, unpack_text(fields, "nickname")) < 0)
-		log_info("restore", "a nickname is lost conference=%s", c->uri);
 	u->keep.written = true;
 	u->changed = unpack_number(fields, "changed");
 	u->joined = unpack_number(fields, "joined");
@@ -288,6 +285,7 @@ static int participant_read(struct participant *p, const struct unpacked *fields
 	p->refresher_is_us = unpack_flag(fields, "refresher");
 	p->supports_timer = unpack_flag(fields, "timer");
 	p->from_setup = unpack_flag(fields, "from-setup");
+	p->dialed_out = unpack_flag(fields, "dialed-out");
 	p->offered = unpack_flag(fields, "offered");
 	p->reoffer = unpack_flag(fields, "reoffer");
 	p->restored_wait_ms = unpack_number(fields, "wait");

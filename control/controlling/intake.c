@@ -65,6 +65,17 @@ static void refuse_type(struct dialog *dialog)
 	dialog_free(dialog);
 }
 
+void intake_sdp_warnings(struct focus *focus, struct header_block *extra, const char *why)
+{
+	const char *domain = focus->config->sip_domain;
+	bool other = why != NULL && strstr(why, "media offered") != NULL;
+
+	header_add_warning(extra, domain, why ? why : "SDP not acceptable");
+	/* RFC 3261 20.43 */
+	header_add(extra, "Warning", "%u %s \"%s\"", other ? 304 : 305, domain,
+		other ? "Media type not available" : "Incompatible media format");
+}
+
 /* CF-7.2.1.2-R6a */
 static void refuse_sdp(struct focus *focus, struct dialog *dialog, const char *why)
 {
@@ -78,7 +89,7 @@ static void refuse_sdp(struct focus *focus, struct dialog *dialog, const char *w
 	sdp = sdp_write_capabilities(
 		config->sip_domain, span_of(wrapped), config->msrp_max_message);
 	header_init(&extra);
-	header_add_warning(&extra, config->sip_domain, why ? why : "SDP not acceptable");
+	intake_sdp_warnings(focus, &extra, why);
 	if (sdp != NULL) {
 		message.content_type = TYPE_SDP;
 		message.body = sdp;
@@ -149,7 +160,9 @@ bool intake_offer(struct focus *focus, struct dialog *dialog, struct intake *in)
 		in->has_offer = true;
 		return true;
 	}
-	if (r == -EBADMSG)
+	if (r == -ENOBUFS)
+		intake_refuse(focus, dialog, 503, "Service Unavailable", NULL);
+	else if (r == -EBADMSG)
 		intake_refuse(focus, dialog, 400, "Bad Request",
 			why ? why : "The session description is malformed");
 	else

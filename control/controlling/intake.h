@@ -40,6 +40,8 @@ bool intake_list(struct focus *focus, struct dialog *dialog, const struct reques
 /* Refuses an initial INVITE with a Warning (NULL: none) and frees the dialog. */
 void intake_refuse(struct focus *focus, struct dialog *dialog, unsigned status, const char *phrase,
 	const char *warning);
+/* The Warnings of a 488 (context.md 3.2): 399 with the reason, and 304 or 305. why may be NULL. */
+void intake_sdp_warnings(struct focus *focus, struct header_block *extra, const char *why);
 /* Refuses for a result: 422 for the -EPROTO of intake_enter, else 503; frees the dialog, which is
  * the session's when it has been entered (NULL: not). */
 void intake_fail(

@@ -220,6 +220,7 @@ int invite_add(struct participant **out, struct conference *c, struct inviter *i
 	free(p->headers);
 	p->headers = copy;
 	p->inviter = inviter_get(inviter);
+	p->dialed_out = true;
 	if (c->waiting == NULL)
 		c->waiting = p;
 	*out = p;

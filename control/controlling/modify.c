@@ -2,6 +2,7 @@
 /* 7.2.1.6: a re-INVITE (or UPDATE) with MSRP parameters; 7.2.1.11: one that only refreshes the
  * session timer. The parameters of the others stay as they are: 7.2.2.6 leaves it to local policy,
  * which is never here (CF-7.2.1.6-N1, context.md 3.5). */
+#include "control/controlling/intake.h"
 #include "control/controlling/procedures.h"
 #include <stdlib.h>
 #include "include/log.h"
@@ -61,11 +62,17 @@ static bool offer_take(struct participant *p, const struct request *request, str
 		return true;
 	}
 	header_init(&extra);
-	header_add_warning(&extra, focus->config->sip_domain, why ? why : "SDP not acceptable");
+	if (r == -ENOBUFS) {
+		refuse(p, 500, "Server Internal Error", NULL, NULL);
+		return false;
+	}
 	if (r == -EBADMSG) {
+		header_add_warning(&extra, focus->config->sip_domain,
+			why ? why : "The session description is malformed");
 		refuse(p, 400, "Bad Request", &extra, NULL);
 		return false;
 	}
+	intake_sdp_warnings(focus, &extra, why);
 	conference_wrapped_types(focus->config, wrapped, sizeof(wrapped));
 	sdp = sdp_write_capabilities(
 		focus->config->sip_domain, span_of(wrapped), focus->config->msrp_max_message);

@@ -3,9 +3,12 @@
  * are read and nobody has looked at them yet, which is the place for what is done here. */
 #include "control/sip/arrival.h"
 #include <netdb.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sofia-sip/msg_mclass.h>
 #include <sofia-sip/msg_mime_protos.h>
+
+#define READ_AT_ONCE 65536
 
 static issize_t (*body_of_stack)(msg_t *msg, msg_pub_t *pub, char octets[], isize_t len, int end);
 
@@ -91,6 +94,19 @@ int su_getaddrinfo(
 
 	numeric.ai_flags |= AI_NUMERICHOST | AI_NUMERICSERV;
 	return getaddrinfo(node, service, &numeric, found);
+}
+
+/* How many octets the stack takes from a socket at once; in the library's place as well. It would take all
+ * there are, as one message to begin with, and give up the connection when that is more than a message
+ * may have: so did a peer that sent its requests faster than we took them. It comes back for the
+ * rest, after the other connections. A datagram has fewer. */
+issize_t su_getmsgsize(su_socket_t s)
+{
+	int waiting;
+
+	if (ioctl(s, FIONREAD, &waiting) < 0)
+		return -1;
+	return waiting < READ_AT_ONCE ? waiting : READ_AT_ONCE;
 }
 
 msg_mclass_t *arrival_class(void)

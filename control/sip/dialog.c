@@ -158,7 +158,7 @@ static int names_keep(
 	return dialog->call_id && dialog->local && dialog->remote ? 0 : -ENOBUFS;
 }
 
-static const char *name_addr_of(su_home_t *home, const sip_addr_t *address)
+const char *name_addr_of(su_home_t *home, const sip_addr_t *address)
 {
 	return su_sprintf(home, "%s%s<%s>", address->a_display ? address->a_display : "",
 		address->a_display ? " " : "", url_as_string(home, address->a_url));
@@ -1048,10 +1048,9 @@ static int leg_restore(
 		return -EBADMSG;
 	if (route != NULL && (routes = sip_route_make(home, route)) == NULL)
 		return -EBADMSG;
-	/* Requests of that life may have gone out after the record was written (design 4); a number
-	 * of 0 says that none had. RFC 3261 8.1.1.5: less than 2^31. */
-	if (seq > 0)
-		seq = (seq + ((uint64_t)lives << 16)) & 0x7fffffff;
+	/* Requests of that life may have gone out after the record was written (design 4). RFC 3261
+	 * 8.1.1.5: less than 2^31. */
+	seq = (seq + ((uint64_t)lives << 16)) & 0x7fffffff;
 	cseq = sip_cseq_create(home, (uint32_t)seq, SIP_METHOD_INVITE);
 	if (names_keep(dialog, call_id, local, remote) < 0)
 		return -ENOBUFS;

@@ -61,7 +61,7 @@ struct usages {
 	struct ua *ua;
 	nta_leg_t *leg;
 	struct dialog *dialog;          /* NULL: none, or it has gone: the leg is ours */
-	char *call_id, *local, *remote; /* to make the leg again in a later life; URIs */
+	char *call_id, *local, *remote; /* to make the leg again in a later life; without tags */
 	LIST_HEAD(, subscription) subscriptions;
 };
 
@@ -108,6 +108,9 @@ bool ua_refused(struct ua *ua, nta_incoming_t *incoming, const sip_t *sip);
 /* Of a SUBSCRIBE that makes a subscription: 489 for a package that is not ours, 403 for one that
  * only REFER makes. Answers and returns true when it refused; the transaction is still there. */
 bool ua_event_refused(struct ua_transaction *t, const struct request *request);
+
+/* An address with its display name, without parameters, in home. */
+const char *name_addr_of(su_home_t *home, const sip_addr_t *address);
 
 /* dialog.c: the leg of a dialog and what else uses it. */
 nta_leg_t *dialog_leg(const struct dialog *dialog);

@@ -105,8 +105,8 @@ static int usages_of(struct usages **out, struct ua_transaction *t, const sip_t 
 	su_home_t home[1] = { SU_HOME_INIT(home) };
 	struct dialog *dialog = t->dialog;
 	const char *call_id = sip->sip_call_id->i_id;
-	const char *local = url_as_string(home, sip->sip_to->a_url);
-	const char *remote = url_as_string(home, sip->sip_from->a_url);
+	const char *local = name_addr_of(home, sip->sip_to);
+	const char *remote = name_addr_of(home, sip->sip_from);
 	nta_leg_t *leg = dialog ? dialog_leg(dialog) : NULL;
 
 	*out = dialog ? dialog_usages(dialog) : t->usages;
@@ -631,9 +631,9 @@ void subscription_pack(const struct subscription *s, struct pack *pack)
 	pack_number(pack, "expires_at",
 		wall_ms() + (s->expires_ms > now_ms ? s->expires_ms - now_ms : 0));
 	pack_string(pack, "call_id", usages->call_id);
-	pack_string(pack, "local_uri", usages->local);
+	pack_string(pack, "local", usages->local);
 	pack_string(pack, "local_tag", nta_leg_get_tag(usages->leg));
-	pack_string(pack, "remote_uri", usages->remote);
+	pack_string(pack, "remote", usages->remote);
 	pack_string(pack, "remote_tag", nta_leg_get_rtag(usages->leg));
 	pack_number(pack, "cseq", nta_leg_get_seq(usages->leg));
 	pack_number(pack, "remote_cseq", nta_leg_get_rseq(usages->leg));
@@ -653,9 +653,9 @@ static char *text_in(su_home_t *home, struct span text)
 	return text.len > 0 ? su_strndup(home, text.at, text.len) : NULL;
 }
 
-static char *name_addr(su_home_t *home, const char *uri, const char *tag)
+static char *tagged(su_home_t *home, const char *address, const char *tag)
 {
-	return su_strcat_all(home, "<", uri, ">", tag ? ";tag=" : "", tag ? tag : "", NULL);
+	return su_strcat_all(home, address, tag ? ";tag=" : "", tag ? tag : "", NULL);
 }
 
 /* The leg of the record: that of a dialog which was restored before, of another subscription, or a
@@ -664,8 +664,8 @@ static int usages_restore(struct ua *ua, struct usages **out, su_home_t *home,
 	const struct unpacked *fields, uint32_t lives)
 {
 	const char *call_id = text_in(home, unpack_text(fields, "call_id"));
-	const char *local = text_in(home, unpack_text(fields, "local_uri"));
-	const char *remote = text_in(home, unpack_text(fields, "remote_uri"));
+	const char *local = text_in(home, unpack_text(fields, "local"));
+	const char *remote = text_in(home, unpack_text(fields, "remote"));
 	const char *local_tag = text_in(home, unpack_text(fields, "local_tag"));
 	const char *remote_tag = text_in(home, unpack_text(fields, "remote_tag"));
 	const char *route = text_in(home, unpack_text(fields, "route"));
@@ -705,8 +705,8 @@ static int usages_restore(struct ua *ua, struct usages **out, su_home_t *home,
 		return -EBADMSG;
 	snprintf(number, sizeof(number), "%llu", (unsigned long long)cseq);
 	leg = nta_leg_tcreate(ua->agent, in_usages, NULL, SIPTAG_CALL_ID(id),
-		SIPTAG_FROM_STR(name_addr(home, local, local_tag)),
-		SIPTAG_TO_STR(name_addr(home, remote, remote_tag)), SIPTAG_CSEQ_STR(number),
+		SIPTAG_FROM_STR(tagged(home, local, local_tag)),
+		SIPTAG_TO_STR(tagged(home, remote, remote_tag)), SIPTAG_CSEQ_STR(number),
 		NTATAG_REMOTE_CSEQ((unsigned)unpack_number(fields, "remote_cseq")), TAG_END());
 	if (leg == NULL)
 		return -EBADMSG;

@@ -234,13 +234,19 @@ Test(CF_7_2_1_7, a_list_of_five_thousand_gets_486)
 
 Test(CF_7_2_1_7, R1_who_does_not_take_part_may_not)
 {
-	meet(2, false, NULL);
+	meet(3, false, NULL);
 	cr_assert_eq(
 		refer_outside(&dave, party[0].call.identity, "sip:dave@example.com", at(&erin), ""),
 		403);
 	REQ("CF-7.2.1.7-R1a");
 	EQ(sip_header(&dave.message, "Warning"), WARNING("User is not authorised"));
 	REQ("CF-7.2.1.7-R1b");
+	/* Nor one who has left. */
+	call_bye(&party[1].call);
+	cr_assert_eq(refer_outside(&party[1].peer, party[0].call.identity, at(&party[1].peer),
+			     at(&erin), ""),
+		403);
+	EQ(sip_header(&party[1].peer.message, "Warning"), WARNING("User is not authorised"));
 	/* Who is not known at all. */
 	cr_assert_eq(refer_outside(&dave, party[0].call.identity, NULL, at(&erin), ""), 403);
 	EQ(sip_header(&dave.message, "Warning"), WARNING("Originator not authenticated"));
@@ -261,7 +267,7 @@ Test(CF_7_2_1_7, R1_who_does_not_take_part_may_not)
 		sip_peer_close(&foreign);
 	}
 	cr_assert(sip_nothing(&erin, 200));
-	part(2);
+	part(3);
 }
 
 Test(CF_7_2_1_7, FR1_isfocus_already_assigned_is_told)

@@ -153,6 +153,72 @@ Test(refusals, a_body_over_256_kib_gets_400)
 	sip_rig_stop(&rig);
 }
 
+/* 5,000 to be invited by one request: refused before anything is made, also when half of them are the
+ * same. */
+Test(refusals, a_list_of_5000_gets_486_and_nobody_is_invited)
+{
+	char *entries = malloc(400000), *body;
+	size_t len;
+
+	sip_rig_start(&rig, NULL);
+	sip_peer_open(&alice, &rig, "alice", SIP_TRUSTED, true); /* UDP does not carry it */
+	sip_peer_open(&bob, &rig, "bob", SIP_TRUSTED, false);
+	call.peer = &alice;
+	for (unsigned distinct = 5000; distinct > 2000; distinct -= 2500) {
+		len = 0;
+		for (unsigned i = 0; i < 5000; i++)
+			len += (size_t)sprintf(entries + len,
+				"<entry uri=\"sip:%u@127.0.0.1:%u\"/>\n", i % distinct, bob.port);
+		body = call_list(call_sdp(&call, "actpass", ""), entries);
+		cr_assert_lt(strlen(body), 262144);
+		cr_assert_eq(asked(SIP_FACTORY, "", RIG_MULTIPART, body), 486);
+		cr_assert_str_eq(sip_header(&alice.message, "Warning"),
+			"399 example.com \"too many participants\"");
+		cr_assert(sip_nothing(&bob, 200), "invited all the same");
+		free(body);
+	}
+	cr_assert_not(rig_log_has(&rig.focus, "conference made", 0));
+	cr_assert(sip_focus_lives(&alice));
+	free(entries);
+	sip_peer_close(&alice);
+	sip_peer_close(&bob);
+	sip_rig_stop(&rig);
+}
+
+/* Half a megabyte in one list, and a list that is deeper than any needs to be. */
+Test(refusals, a_list_that_is_too_large_or_too_deep_gets_400)
+{
+	char *xml = malloc(530000), *body;
+	size_t len;
+
+	sip_rig_start(&rig, NULL);
+	sip_peer_open(&alice, &rig, "alice", SIP_TRUSTED, true);
+	call.peer = &alice;
+	for (len = 0; len < 262144;)
+		len += (size_t)sprintf(xml + len, "<entry uri=\"sip:%zu@127.0.0.1:9\"/>", len);
+	body = call_list(call_sdp(&call, "actpass", ""), xml);
+	cr_assert_eq(asked(SIP_FACTORY, "", RIG_MULTIPART, body), 400);
+	HAS(sip_header(&alice.message, "Warning"), "399 example.com \"");
+	free(body);
+	for (unsigned depth = 30; depth < 5000; depth *= 12) {
+		len = 0;
+		for (unsigned i = 0; i < depth; i++)
+			len += (size_t)sprintf(xml + len, "<list>");
+		len += (size_t)sprintf(xml + len, "<entry uri=\"sip:x@127.0.0.1:9\"/>");
+		for (unsigned i = 0; i < depth; i++)
+			len += (size_t)sprintf(xml + len, "</list>");
+		body = call_list(call_sdp(&call, "actpass", ""), xml);
+		/* The list that all stands in and its root are two more. */
+		cr_assert_eq(asked(SIP_FACTORY, "", RIG_MULTIPART, body), 400, "%u", depth);
+		HAS(sip_header(&alice.message, "Warning"), "line 2");
+		free(body);
+	}
+	cr_assert(sip_focus_lives(&alice));
+	free(xml);
+	sip_peer_close(&alice);
+	sip_rig_stop(&rig);
+}
+
 Test(refusals, an_extension_that_is_not_understood_gets_420)
 {
 	open_all(&with_empty);
@@ -251,6 +317,7 @@ Test(refusals, options_says_what_is_served)
 	HAS(sip_header(&alice.message, "Accept"), "application/resource-lists+xml");
 	HAS(sip_header(&alice.message, "Contact"), "isfocus");
 	HAS(sip_header(&alice.message, "Supported"), "recipient-list-invite");
+	cr_assert_str_eq(sip_header(&alice.message, "Allow-Events"), "conference, refer");
 	close_all();
 }
 

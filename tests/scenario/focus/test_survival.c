@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Survival (design 4): the focus is killed and started again, or the switch, or both; dialogs,
  * rosters, timers and messages are as if nothing had happened. */
-#include <signal.h>
 #include "tests/scenario/focus/cast.h"
+#include "tests/scenario/focus/survive.h"
 
 static struct sip_party three[3];
 
@@ -16,32 +16,6 @@ static void part(unsigned count)
 {
 	party_close(three, count);
 	sip_rig_stop(&rig);
-}
-
-static void kill_it(struct rig_daemon *daemon)
-{
-	cr_assert_eq(kill(daemon->pid, SIGKILL), 0);
-	cr_assert_eq(rig_daemon_ended(daemon, RIG_WAIT_MS), -2);
-}
-
-static void start_it(struct rig_daemon *daemon)
-{
-	rig_daemon_start(daemon, &rig, daemon == &rig.focus ? "PLENUM_FOCUS" : "PLENUM_SWITCH");
-	cr_assert(rig_daemon_ready(daemon, RIG_WAIT_MS));
-}
-
-/* What the peers said last has been taken in, and the turn that took it has ended. */
-static void settled(struct sip_peer *peer)
-{
-	for (unsigned i = 0; i < 3; i++)
-		cr_assert(sip_focus_lives(peer));
-}
-
-static void kill_and_start_focus(struct sip_peer *peer)
-{
-	settled(peer);
-	kill_it(&rig.focus);
-	start_it(&rig.focus);
 }
 
 /* An answer to its re-INVITE, with our Contact. */

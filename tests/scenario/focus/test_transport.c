@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* UDP, TCP and IPv6; repetitions (RFC 3261 13.3, 17.2); a whole flow with MSRP. */
 #include <arpa/inet.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "tests/scenario/focus/cast.h"
@@ -138,6 +140,64 @@ Test(transport, a_request_in_pieces_is_put_together)
 	cr_assert(sip_await_response(&alice, "OPTIONS", "pieces2", 200, RIG_WAIT_MS));
 	sip_peer_close(&alice);
 	sip_rig_stop(&rig);
+}
+
+/* A core sends all its users' requests over one connection, and we may be slow for a while: what waits
+ * is many messages, not one that is too large. */
+Test(transport, requests_that_pile_up_in_one_connection_are_served, .timeout = 60)
+{
+	const unsigned count = 3000; /* a megabyte */
+	size_t len = 0, at = 0, size = count * 400;
+	char *text = malloc(size), *got = malloc(65537);
+	unsigned answered = 0, matched = 0;
+
+	open_all(&with_empty);
+	sip_peer_close(&alice);
+	sip_peer_open(&alice, &rig, "alice", SIP_TRUSTED, true);
+	for (unsigned i = 0; i < count; i++)
+		len += (size_t)snprintf(text + len, size - len,
+			"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:%u;branch=z9hG4bKq%u\r\n"
+			"Max-Forwards: 70\r\nFrom: <sip:alice@example.com>;tag=1\r\nTo: <sip:example.com>\r\n"
+			"Call-ID: pile%u\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+			alice.port, i, i);
+	cr_assert_eq(kill(rig.focus.pid, SIGSTOP), 0);
+	/* As much as the kernel takes while nobody reads; the rest afterwards. */
+	while (at < len) {
+		ssize_t n =
+			send(alice.link[0].fd, text + at, len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n <= 0)
+			break;
+		at += (size_t)n;
+	}
+	cr_assert_gt(at, 500000u, "the kernel took %zu octets only", at);
+	cr_assert_eq(kill(rig.focus.pid, SIGCONT), 0);
+	while (answered < count) {
+		struct pollfd fd = { alice.link[0].fd, POLLIN | (at < len ? POLLOUT : 0), 0 };
+		ssize_t n;
+
+		cr_assert_gt(poll(&fd, 1, RIG_WAIT_MS), 0, "%u of %u answered", answered, count);
+		if (fd.revents & POLLOUT) {
+			n = send(fd.fd, text + at, len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+			at += n > 0 ? (size_t)n : 0;
+		}
+		if (!(fd.revents & ~POLLOUT))
+			continue;
+		n = recv(fd.fd, got, 65536, 0);
+		cr_assert_gt(n, 0, "the connection was closed after %u of %u", answered, count);
+		for (ssize_t i = 0; i < n; i++) {
+			static const char start[] = "SIP/2.0 200 OK\r\n";
+
+			matched = got[i] == start[matched] ? matched + 1 : got[i] == start[0];
+			if (matched == sizeof(start) - 1) {
+				answered++;
+				matched = 0;
+			}
+		}
+	}
+	free(text);
+	free(got);
+	close_all();
 }
 
 Test(transport, ipv6_listener)

@@ -231,6 +231,7 @@ static struct participant *invited(struct user *u)
 
 	cr_assert_eq(conference_add(&p, u), 0);
 	p->inviter = inviter_new(u, true);
+	p->dialed_out = true;
 	conference_state(p, PARTICIPANT_INVITED);
 	return p;
 }
