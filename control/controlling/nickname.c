@@ -19,13 +19,15 @@ void nickname_received(
 	void *arg, void *leg_arg, struct media_leg *leg, uint64_t ask, struct span name)
 {
 	struct participant *p = leg_arg;
-	const struct focus *focus = arg;
+	struct focus *focus = arg;
 	int r = -EPERM;
 
 	if (focus->config->conference_nicknames && p->state == PARTICIPANT_CONNECTED)
 		r = user_nickname_set(p->user, name);
-	if (r == 0)
+	if (r == 0) {
 		user_changed(p->user);
+		keep_write(focus); /* who has the 200 has the name, also after a SIGKILL */
+	}
 	if (media_nickname_answer(leg, ask, status_of(r)) < 0)
 		log_warning("nickname", "not answered conference=%s number=%u", p->conference->uri,
 			p->number);
