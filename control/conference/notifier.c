@@ -63,8 +63,9 @@ struct subscriber {
 	unsigned counted; /* user-count as told */
 	bool in_flight;
 	bool late;
-	bool full_due; /* it asked for full state */
-	bool brief;    /* it was last told without the roster */
+	bool full_due;   /* it asked for full state */
+	bool brief;      /* it was last told without the roster */
+	bool short_only; /* a whole roster did not reach it */
 };
 
 /* The last NOTIFYs of a conference, which may have gone. */
@@ -372,6 +373,11 @@ static struct conference_info_head head_of(const struct conference *c, const cha
 	};
 }
 
+static bool is_brief(const struct subscriber *s)
+{
+	return s->notifier->brief || s->short_only;
+}
+
 /* The next document for s; malloc. *text NULL: there is nothing that it does not know. */
 static int compose(struct subscriber *s, char **text, size_t *len)
 {
@@ -379,16 +385,16 @@ static int compose(struct subscriber *s, char **text, size_t *len)
 	const struct conference *c = n->conference;
 	struct conference_info_head head = head_of(c, s->entity);
 	struct conference_info *info = n->own;
+	bool brief = is_brief(s);
 	size_t from = 0, own = CONFERENCE_INFO_NOBODY;
 	int r;
 
 	*text = NULL;
 	head.version = s->version + 1;
-	head.partial =
-		!s->full_due && s->brief == n->brief && (n->brief || s->told >= c->forgotten);
-	head.users_partial = head.partial || n->brief;
+	head.partial = !s->full_due && s->brief == brief && (brief || s->told >= c->forgotten);
+	head.users_partial = head.partial || brief;
 	head.description = !head.partial || n->described > s->told;
-	if (n->brief) {
+	if (brief) {
 		conference_info_clear(n->own);
 		if (s->user->shown != 0 && (!head.partial || s->user->changed > s->told))
 			own = write_user(n->own, s->user, false);
@@ -493,7 +499,7 @@ static void tell(struct subscriber *s)
 		subscriber_drop(s);
 		return;
 	}
-	s->brief = n->brief;
+	s->brief = is_brief(s);
 	s->full_due = false;
 	s->counted = n->conference->connected;
 	s->told = n->conference->revision;
@@ -665,6 +671,8 @@ static void refreshed(void *arg)
 		n->work.all->kept(s);
 	/* RFC 6665 4.2.1.2: at once, or as soon as the one before was answered. */
 	s->full_due = true;
+	if (n->conference->connected + n->conference->pending <= ROSTER_FULL_MAX)
+		s->short_only = false;
 	if (!s->in_flight)
 		tell(s);
 	else if (!s->late)
@@ -685,6 +693,21 @@ static void notified(void *arg)
 	/* It was told of less than all the others, so it comes before them. */
 	move(s, false, true);
 	schedule(s->notifier);
+}
+
+/* The versions that it knows have a gap now; a full document closes it (RFC 4575 4.2). */
+static void too_long(void *arg)
+{
+	struct subscriber *s = arg;
+
+	s->in_flight = false;
+	if (s->notifier == NULL)
+		return;
+	log_info("notifier", "a roster is too long for a subscriber without TCP conference=%s",
+		s->notifier->conference->uri);
+	s->short_only = true;
+	s->full_due = true;
+	tell(s);
 }
 
 static void ended(void *arg, enum subscription_end how)
@@ -715,6 +738,7 @@ static void ended(void *arg, enum subscription_end how)
 const struct subscription_ops notifier_subscription_ops = {
 	.refreshed = refreshed,
 	.notified = notified,
+	.too_long = too_long,
 	.ended = ended,
 };
 
@@ -815,6 +839,7 @@ static int farewell_write(struct farewell *f, struct notifier *n, uint64_t least
 {
 	const struct conference *c = n->conference;
 	struct sheet sheet = { .info = NULL };
+	bool brief = n->brief || c->connected + c->pending > ROSTER_FULL_MAX;
 	struct subscriber *s;
 	int r;
 
@@ -822,14 +847,14 @@ static int farewell_write(struct farewell *f, struct notifier *n, uint64_t least
 	f->head.description = true;
 	f->head.active = false;
 	f->head.user_count = 0;
-	f->head.users_partial = n->brief;
+	f->head.users_partial = brief;
 	f->head.subject = f->subject = strdup(f->head.subject ? f->head.subject : "");
 	f->head.display_text = f->display_text =
 		strdup(f->head.display_text ? f->head.display_text : "");
 	r = f->subject && f->display_text ? 0 : -ENOBUFS;
 	if (r == 0)
-		r = n->brief ? conference_info_new(&sheet.info)
-			     : sheet_write(&sheet, c, least, true, true);
+		r = brief ? conference_info_new(&sheet.info)
+			  : sheet_write(&sheet, c, least, true, true);
 	if (r == 0)
 		TAILQ_FOREACH(s, &f->list, link)
 	s->place = place_of(&sheet, s->user);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* RFC 7701 7: NICKNAME, as context.md 2.8 reads it. The switch has checked that it is announced and
  * well-formed as MSRP; who may be called what is decided here. */
-#include "control/conference/keep.h"
 #include "control/controlling/procedures.h"
 #include "include/log.h"
 
@@ -27,7 +26,7 @@ void nickname_received(
 		r = user_nickname_set(p->user, name);
 	if (r == 0) {
 		user_changed(p->user);
-		keep_write(focus); /* before the 200 says that it is so */
+		keep_write(focus); /* who has the 200 has the name, also after a SIGKILL */
 	}
 	if (media_nickname_answer(leg, ask, status_of(r)) < 0)
 		log_warning("nickname", "not answered conference=%s number=%u", p->conference->uri,

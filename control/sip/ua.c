@@ -337,6 +337,19 @@ static void response_received(struct ua *ua, nta_agent_t *agent, msg_t *msg, con
 		nta_msg_discard(agent, msg);
 }
 
+bool ua_admits(struct ua *ua, enum admission_kind kind, nta_incoming_t *incoming)
+{
+	msg_t *msg = nta_incoming_getrequest(incoming);
+	bool admitted;
+
+	if (msg == NULL)
+		return false;
+	admitted = admission_take(ua->admission, kind, &msg_addr(msg)->su_sa,
+		ua_source_is_trusted(ua, msg), ua_now_ms());
+	msg_destroy(msg);
+	return admitted;
+}
+
 static int arrived(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
 	enum admission_kind kind;
@@ -674,6 +687,7 @@ void ua_free(struct ua *ua)
 		if (ua->watched[i].fd >= 0)
 			su_root_deregister(ua->root, ua->watched[i].index);
 	subscriptions_drop(ua);
+	dialogs_drop(ua);
 	if (ua->agent != NULL)
 		nta_agent_destroy(ua->agent);
 	if (ua->root != NULL)

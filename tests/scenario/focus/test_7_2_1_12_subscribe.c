@@ -636,6 +636,50 @@ Test(notify, a_killed_focus_tells_its_subscribers_all_and_goes_on)
 
 #define CROWD 120u
 
+/* RFC 3261 18.1.1: what does not fit into a datagram goes by TCP; who has none is told the rest. */
+Test(notify, a_roster_that_fits_no_datagram)
+{
+	static struct sip_call calls[60];
+	struct sip_peer wired;
+	struct sip_call wireds = { 0 };
+	char identity[400], name[241];
+
+	open_group(&fast,
+		GROUP(MEMBERS RULES(RULE("<cp:identity><cp:many/></cp:identity>", MAY MAY_SEE))));
+	memset(name, '&', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	for (unsigned i = 0; i < 60; i++) {
+		snprintf(identity, sizeof(identity),
+			"P-Asserted-Identity: \"%s\" <sip:u%u@example.com>\r\n", name, i);
+		cr_assert_eq(ask_team(&calls[i], &alice, identity), 200);
+		call_ack(&calls[i]);
+	}
+	enter(&carols, &carol);
+	cr_assert_eq(watch_ask(&c, &carol, TEAM, ""), 200);
+	cr_assert(watch_next(&c, RIG_WAIT_MS));
+	cr_assert(c.view.full && c.view.users_partial && c.view.user_count == 61, "%s", c.body);
+	cr_assert(c.view.user_count_known == 1 && c.view.users[0].yourown);
+	sip_peer_open(&wired, &rig, "bob", SIP_TRUSTED, true);
+	enter(&wireds, &wired);
+	watch_count(&c, 62);
+	cr_assert_eq(watch_ask(&b, &wired, TEAM, ""), 200);
+	cr_assert(watch_next(&b, RIG_WAIT_MS));
+	cr_assert_eq(b.view.user_count_known, 62);
+	cr_assert_gt(strlen(b.body), 65536);
+	cr_assert_eq(
+		strlen(conference_view_user(&b.view, "sip:u7@example.com")->display_text), 240);
+	call_bye(&wireds);
+	watch_ended(&b, "noresource");
+	watch_count(&c, 61);
+	for (unsigned i = 0; i < 60; i++)
+		call_bye(&calls[i]);
+	watch_count(&c, 1);
+	call_bye(&carols);
+	watch_ended(&c, "noresource");
+	sip_peer_close(&wired);
+	close_room();
+}
+
 /* One peer with the identities of many. */
 Test(notify, the_notifies_of_many_who_join_are_linear)
 {
