@@ -198,6 +198,7 @@ Test(nickname, subscribers_are_told_of_it)
 		cr_assert(watch_next(watch, RIG_WAIT_MS), "%s", watch->body);
 	}
 	part();
+	conference_view_fini(&watch->view);
 	free(watch);
 }
 
