@@ -105,6 +105,21 @@ void daemons_start(struct daemons *d)
 	d->focus = start(d, "PLENUM_FOCUS");
 }
 
+void daemons_focus_kill(struct daemons *d)
+{
+	int status = 0;
+
+	kill(d->focus, SIGKILL);
+	if (waitpid(d->focus, &status, 0) != d->focus || !WIFSIGNALED(status))
+		bench_fail("the focus was dead already, with status %#x", (unsigned)status);
+	d->focus = 0;
+}
+
+void daemons_focus_start(struct daemons *d)
+{
+	d->focus = start(d, "PLENUM_FOCUS");
+}
+
 static void stop(pid_t *pid, const char *name)
 {
 	int status = 0;

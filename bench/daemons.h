@@ -24,6 +24,9 @@ FILE *daemons_file(const struct daemons *daemons, const char *name);
 void daemons_configure(const struct daemons *daemons, const char *msrp, const char *conference,
 	const char *bridge);
 void daemons_start(struct daemons *daemons);
+/* SIGKILL, and once more a focus: returns when it is ready. */
+void daemons_focus_kill(struct daemons *daemons);
+void daemons_focus_start(struct daemons *daemons);
 /* Both have to end with status 0. */
 void daemons_stop(struct daemons *daemons);
 void daemons_remove(const struct daemons *daemons); /* the directory */

@@ -246,6 +246,7 @@ int focus_new(struct focus **out, const struct config *config)
 	r = restore_conferences(focus);
 	if (r < 0)
 		goto failed;
+	store_read(focus->store);
 	*out = focus;
 	return 0;
 failed:

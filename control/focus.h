@@ -35,7 +35,7 @@ struct focus {
 	struct media *media;
 	struct conferences conferences;
 	struct notifiers notifiers;
-	struct referrals referrals; /* REFERs whose outcome is awaited or being told */
+	struct referrals referrals;      /* REFERs whose outcome is awaited or being told */
 	char (*factories)[IDENTITY_MAX]; /* canonical Conference-factory-URIs */
 	unsigned factory_count;
 	char (*history_users)[IDENTITY_MAX]; /* canonical conference.history_users */

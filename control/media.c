@@ -327,8 +327,9 @@ static int command_submit(
 			m->lost = true;
 		return result == -ENOBUFS ? result : -EPIPE;
 	}
-	/* What the peer is told next relies on these: the switch must see them before the peer's octets. */
-	if (cmd->type == CMD_LEG_UPDATE || cmd->type == CMD_MEMBER_ADD || cmd->type == CMD_LEG_REMOVE)
+	/* What a peer is told next relies on it: the switch must see it before the peer's octets. Of
+	 * rooms and new legs nobody is told before their answer has come. */
+	if (cmd->type != CMD_ROOM_OPEN && cmd->type != CMD_ROOM_CLOSE && cmd->type != CMD_LEG_ADD)
 		controller_flush(m->controller);
 	else
 		m->dirty = true;

@@ -103,11 +103,12 @@ void conference_free(struct conference *c)
 	deadline_clear(deadlines, &c->idle);
 	deadline_clear(deadlines, &c->duration);
 	notifier_free(c);
-	keep_forget_conference(c);
 	while ((p = TAILQ_FIRST(&c->participants)) != NULL)
 		conference_drop(p);
 	while ((u = TAILQ_FIRST(&c->roster)) != NULL)
 		user_free(u);
+	/* Last: whoever leaves marks it as changed. */
+	keep_forget_conference(c);
 	if (c->room != NULL)
 		media_room_close(c->room);
 	HASH_DELETE(by_uri, all->by_uri, c);
@@ -490,6 +491,5 @@ int conference_hide(struct user *u)
 	if (r == 0 && u->changed > 0)
 		c->forgotten = ++c->revision;
 	user_changed(u);
-	keep_user(u);
 	return r;
 }

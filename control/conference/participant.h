@@ -140,15 +140,15 @@ struct participant {
 	bool sdp_is_answer; /* what we said last in SDP answered an offer */
 	bool refresher_is_us;
 	bool supports_timer;
-	unsigned number;    /* of the endpoint; never reused in the conference */
+	unsigned number; /* of the endpoint; never reused in the conference */
 	/* Final status of its invitation, of our refusal, or of its BYE; 0: none. */
 	unsigned status;
-	const char *reason; /* Reason of our BYE; static text or NULL */
+	const char *reason;                    /* Reason of our BYE; static text or NULL */
 	enum endpoint_disconnection departure; /* what the roster will say when it has gone */
 	struct inviter *inviter;               /* whose invitation it is; NULL: it came by itself */
 	LIST_HEAD(, referral_watch) watches;   /* of REFERs that are to hear how it went */
-	char *headers; /* header part of its list entry or Refer-To; "" */
-	char *allow;   /* CF-7.2.1.2-R3: methods it supports; "" when it did not say */
+	char *headers;                         /* header part of its list entry or Refer-To; "" */
+	char *allow; /* CF-7.2.1.2-R3: methods it supports; "" when it did not say */
 
 	struct dialog *dialog;
 	struct media_leg *leg;

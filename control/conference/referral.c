@@ -217,10 +217,13 @@ int referral_accept(struct referral *r, struct ua_transaction *t, const struct r
 
 void referral_outcome(struct referral_target *target, unsigned status, struct span warning)
 {
-	struct referral *r = target->referral;
+	struct referral *r = target != NULL ? target->referral : NULL;
 	struct header_block headers;
 	struct report *report;
 	char words[200];
+
+	if (r == NULL)
+		return;
 
 	r->open--;
 	if (r->subscription != NULL) {
@@ -244,10 +247,10 @@ void referral_outcome(struct referral_target *target, unsigned status, struct sp
 
 int referral_watch(struct referral_target *target, struct participant *p)
 {
-	struct referral_watch *watch = calloc(1, sizeof(*watch));
+	struct referral_watch *watch = target != NULL ? calloc(1, sizeof(*watch)) : NULL;
 
 	if (watch == NULL)
-		return -ENOBUFS;
+		return target != NULL ? -ENOBUFS : 0;
 	watch->target = target;
 	target->watched++;
 	LIST_INSERT_HEAD(&p->watches, watch, link);

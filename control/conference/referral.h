@@ -40,7 +40,8 @@ struct referral_target *referral_target_new(struct referral *referral, const cha
 must_check int referral_accept(struct referral *referral, struct ua_transaction *t,
 	const struct request *request, const char *contact, uint32_t seconds);
 
-/* Final, once for each target; warning: text of a Warning, may be empty. The last one may free the
+/* In these two a target may be NULL, when nobody is to hear of it.
+ * Final, once for each target; warning: text of a Warning, may be empty. The last one may free the
  * referral. */
 void referral_outcome(struct referral_target *target, unsigned status, struct span warning);
 /* The outcome will be that of this session; with several sessions that of the last of them. */

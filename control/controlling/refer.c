@@ -323,19 +323,6 @@ static bool judged(struct refer *refer, struct ua_transaction *t)
 	return true;
 }
 
-static bool takes_over(const struct refer_target *target)
-{
-	struct span rest = span_of(target->headers);
-
-	while (rest.len > 0) {
-		struct span value = span_cut(&rest, '&');
-
-		if (span_eq_nocase(span_cut(&value, '='), SPAN_LITERAL("Replaces")))
-			return true;
-	}
-	return false;
-}
-
 /* 7.2.2.3: privacy has to be allowed; and who is asked to take over a dialog is told by whom
  * (context.md 3.9). */
 static bool privacy_allowed(const struct refer *refer)
@@ -350,19 +337,24 @@ static bool privacy_allowed(const struct refer *refer)
 		const struct refer_target *target = &refer->targets[i];
 
 		adds = adds || target->to.method == REFER_TO_INVITE;
-		if (target->to.method == REFER_TO_INVITE && takes_over(target))
+		if (target->to.method == REFER_TO_INVITE &&
+			invite_replaces(span_of(target->headers)))
 			return false;
 	}
-	return !adds || c->kind == CONFERENCE_ADHOC || u->alias != NULL ||
-	       group_allows(c->group, GROUP_ANONYMITY, u->canonical, u->canonical_second, true);
+	if (!adds || u->alias != NULL)
+		return true;
+	if (c->kind == CONFERENCE_ADHOC)
+		return c->focus->config->conference_allow_anonymity;
+	return group_allows(c->group, GROUP_ANONYMITY, u->canonical, u->canonical_second, true);
 }
 
-static int referral_make(struct refer *refer, struct ua_transaction *t, struct referral **out,
-	struct referral_target ***told)
+/* Answers. told: a place for each target, NULL where nobody is to hear. */
+static int referral_make(
+	struct refer *refer, struct ua_transaction *t, struct referral_target ***told)
 {
 	struct focus *focus = refer->focus;
 	uint32_t seconds = (uint32_t)(focus->config->sip_invite_wait_ms / 1000) + SPARE_S;
-	struct referral *referral;
+	struct referral *referral = NULL;
 	int r = referral_new(&referral, &focus->referrals, refer->count, focus->config->sip_domain);
 
 	*told = calloc(refer->count, sizeof(**told));
@@ -375,9 +367,12 @@ static int referral_make(struct refer *refer, struct ua_transaction *t, struct r
 		refuse(focus, t, 503, NULL);
 	else
 		r = referral_accept(referral, t, refer->request, refer->conference->uri, seconds);
-	if (r < 0 && referral != NULL)
+	if (referral != NULL && (r < 0 || refer->request->refer_sub == REFER_SUB_FALSE)) {
 		referral_free(referral);
-	*out = referral;
+		/* Nobody hears of the outcomes. */
+		if (*told != NULL)
+			memset(*told, 0, refer->count * sizeof(**told));
+	}
 	return r;
 }
 
@@ -386,7 +381,6 @@ void refer_received(struct focus *focus, struct ua_transaction *t, const struct 
 {
 	struct refer refer = { .focus = focus, .request = request };
 	struct referral_target **told = NULL;
-	struct referral *referral = NULL;
 	struct conference *c;
 
 	if (!is_known(request, p)) {
@@ -405,7 +399,7 @@ void refer_received(struct focus *focus, struct ua_transaction *t, const struct 
 		refuse(focus, t, 403, "Anonymity not allowed");
 		goto out;
 	}
-	if (!judged(&refer, t) || referral_make(&refer, t, &referral, &told) < 0)
+	if (!judged(&refer, t) || referral_make(&refer, t, &told) < 0)
 		goto out;
 	c = refer.conference;
 	log_info("refer", "accepted conference=%s targets=%u adding=%u", c->uri, refer.count,

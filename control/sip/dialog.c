@@ -21,6 +21,7 @@ struct said {
 };
 
 struct dialog {
+	LIST_ENTRY(dialog) link; /* of the ua */
 	struct ua *ua;
 	nta_leg_t *leg;
 	struct usages *usages;   /* subscriptions in this dialog; NULL: none */
@@ -120,6 +121,7 @@ static struct dialog *dialog_make(struct ua *ua)
 	if (dialog != NULL) {
 		dialog->ua = ua;
 		ua->dialogs++;
+		LIST_INSERT_HEAD(&ua->all_dialogs, dialog, link);
 	}
 	return dialog;
 }
@@ -141,11 +143,20 @@ static void destroy(struct dialog *dialog)
 	else if (dialog->leg != NULL)
 		nta_leg_destroy(dialog->leg);
 	dialog->ua->dialogs--;
+	LIST_REMOVE(dialog, link);
 	free(dialog->reason);
 	free(dialog->call_id);
 	free(dialog->local);
 	free(dialog->remote);
 	free(dialog);
+}
+
+void dialogs_drop(struct ua *ua)
+{
+	struct dialog *dialog;
+
+	while ((dialog = LIST_FIRST(&ua->all_dialogs)) != NULL)
+		destroy(dialog);
 }
 
 /* The stack's leg does not tell them, so they are kept for the record. */
@@ -605,6 +616,12 @@ static void usage_received(struct dialog *dialog, nta_incoming_t *incoming, cons
 	struct ua_transaction t = { .ua = dialog->ua, .incoming = incoming, .dialog = dialog };
 	struct request request;
 
+	/* A SUBSCRIBE within a dialog refreshes mostly; a REFER always sets something going. */
+	if (sip->sip_request->rq_method == sip_method_refer &&
+		!ua_admits(dialog->ua, ADMISSION_REFER, incoming)) {
+		stateless_503(dialog->ua, incoming);
+		return;
+	}
 	if (ua_refused(dialog->ua, incoming, sip))
 		return;
 	request_read(&request, dialog->ua, home, incoming, sip);

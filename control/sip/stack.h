@@ -48,6 +48,7 @@ struct ua {
 	const struct ua_ops *ops;
 	void *arg;
 	unsigned dialogs, dialogs_max;
+	LIST_HEAD(, dialog) all_dialogs;
 	unsigned subscriptions, subscriptions_max;
 	LIST_HEAD(, subscription) lingering; /* their owners have gone */
 	struct {
@@ -82,6 +83,8 @@ void request_read(struct request *out, struct ua *ua, su_home_t *home, nta_incom
 void request_parse(
 	struct request *out, su_home_t *home, const sip_t *sip, bool trusted, bool trust_from);
 bool ua_source_is_trusted(struct ua *ua, msg_t *msg);
+/* Is this request within the rates of admission.h? */
+bool ua_admits(struct ua *ua, enum admission_kind kind, nta_incoming_t *incoming);
 void response_read(struct response *out, su_home_t *home, const sip_t *sip, unsigned status);
 
 /* Where a request to a user goes: the Request-URI and, or NULL, what to route by. Strings live in
@@ -95,6 +98,8 @@ int dialog_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
 /* A 2xx to an INVITE that no transaction knows: is it of a dialog of ours? Then it is acknowledged. */
 bool dialog_acknowledges(struct ua *ua, const sip_t *sip);
+/* At the end: those that nobody owns any more and that still wait, for an ACK or so. */
+void dialogs_drop(struct ua *ua);
 /* REGISTER. Answers. */
 void register_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);

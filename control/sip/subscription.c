@@ -6,6 +6,7 @@
 
 #define RETRY_TRANSPORT_MS 200u
 #define DATAGRAM_BODY_MAX  60000u /* octets of a body that may still fit into one */
+#define EVENT_ID_MAX       256u   /* octets; more is refused */
 #define RETRY_AFTER_MAX_S  120u   /* of a failed NOTIFY; one that asks for more has failed */
 
 struct subscription {
@@ -121,7 +122,7 @@ static int usages_of(struct usages **out, struct ua_transaction *t, const sip_t 
 			SIPTAG_TO(sip->sip_from), SIPTAG_CSEQ_STR("1"),
 			NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
 		/* RFC 6665 4.4.1: Record-Route of the request makes the route set, as for an INVITE:
-		 * CF-7.2.1.12-IMS */
+		 * CF-7.2.1.7-IMS, CF-7.2.1.8-IMS, CF-7.2.1.12-IMS */
 		if (leg == NULL || nta_leg_tag(leg, NULL) == NULL ||
 			nta_leg_server_route(leg, sip->sip_record_route, sip->sip_contact) < 0)
 			goto failed;
@@ -245,7 +246,7 @@ static int notify(struct subscription *s, const char *reason, const char *conten
 	struct span body, bool heard)
 {
 	su_home_t home[1] = { SU_HOME_INIT(home) };
-	char event[200], state[128], contact[700];
+	char event[EVENT_ID_MAX + 64], state[128], contact[700];
 	uint64_t now_ms = ua_now_ms();
 	nta_outgoing_t *outgoing;
 
@@ -480,6 +481,10 @@ int subscription_accept(struct ua_transaction *t, struct subscription **out,
 	if (sip == NULL || (sip->sip_contact == NULL && !request->in_dialog) ||
 		(sip->sip_contact != NULL && sip->sip_contact->m_url->url_type == url_any)) {
 		ua_respond(t, 400, "Contact missing", NULL, NULL, NULL);
+		goto out;
+	}
+	if (id.len > EVENT_ID_MAX) {
+		ua_respond(t, 400, "Event id too long", NULL, NULL, NULL);
 		goto out;
 	}
 	if (!grant(t, request, terms->expires, &seconds))

@@ -54,8 +54,8 @@ struct subscription_terms {
  * request: what t brought (its Event id, and within a dialog the CSeq of a REFER, become the id of
  * the NOTIFYs, RFC 3515 2.4.6). Expires 0 is a fetch (RFC 6665 4.4.3): its first NOTIFY says
  * terminated;reason=timeout and is its last. Supported is the caller's to add. -EPROTO: without a
- * usable Contact, or for less than sip.subscription_min_s (t has been answered 400 or 423);
- * -ENOBUFS (503 has been sent). */
+ * usable Contact, with a senseless Event id, or for less than sip.subscription_min_s (t has been
+ * answered 400 or 423); -ENOBUFS (503 has been sent). */
 must_check int subscription_accept(struct ua_transaction *t, struct subscription **out,
 	const struct request *request, const struct subscription_terms *terms,
 	const struct subscription_ops *ops, void *arg);

@@ -15,6 +15,7 @@
 #define TRANSACTIONS_PER_DIALOG                                                                    \
 	4u /* server transactions kept at once, for each dialog that is allowed */
 #define MESSAGE_MAX      393216u /* octets of a SIP message: a body of 256 KiB and room for headers */
+#define UDP_WAITING      4194304u /* octets of datagrams that may wait; the kernel allows less, maybe */
 #define TCP_QUEUE_MAX    1024u /* messages that wait for a peer that does not read its connection */
 #define UA_RETRY_AFTER_S 10
 #define STRAY_RATE       100u  /* 2xx a second, for nobody, that are ended by ACK and BYE */
@@ -337,6 +338,19 @@ static void response_received(struct ua *ua, nta_agent_t *agent, msg_t *msg, con
 		nta_msg_discard(agent, msg);
 }
 
+bool ua_admits(struct ua *ua, enum admission_kind kind, nta_incoming_t *incoming)
+{
+	msg_t *msg = nta_incoming_getrequest(incoming);
+	bool admitted;
+
+	if (msg == NULL)
+		return false;
+	admitted = admission_take(ua->admission, kind, &msg_addr(msg)->su_sa,
+		ua_source_is_trusted(ua, msg), ua_now_ms());
+	msg_destroy(msg);
+	return admitted;
+}
+
 static int arrived(struct ua *ua, nta_agent_t *agent, msg_t *msg, sip_t *sip)
 {
 	enum admission_kind kind;
@@ -579,11 +593,12 @@ static int listener_open(struct ua *ua, const char *text)
 			NTATAG_MCLASS(arrival_class()),
 			NTATAG_BAD_REQ_MASK(~(unsigned)(sip_mask_response | sip_mask_pref)),
 			NTATAG_BAD_RESP_MASK(sip_mask_response), TPTAG_QUEUESIZE(TCP_QUEUE_MAX),
-			TAG_END());
+			TPTAG_UDP_RMEM(UDP_WAITING), TAG_END());
 		if (ua->agent != NULL)
 			return 0;
 	} else if (nta_agent_add_tport(ua->agent, URL_STRING_MAKE(url),
-			   TPTAG_QUEUESIZE(TCP_QUEUE_MAX), TAG_END()) == 0) {
+			   TPTAG_QUEUESIZE(TCP_QUEUE_MAX), TPTAG_UDP_RMEM(UDP_WAITING),
+			   TAG_END()) == 0) {
 		return 0;
 	}
 	r = listener_fault(&at);
@@ -674,6 +689,7 @@ void ua_free(struct ua *ua)
 		if (ua->watched[i].fd >= 0)
 			su_root_deregister(ua->root, ua->watched[i].index);
 	subscriptions_drop(ua);
+	dialogs_drop(ua);
 	if (ua->agent != NULL)
 		nta_agent_destroy(ua->agent);
 	if (ua->root != NULL)

@@ -14,7 +14,8 @@
  *
  * Beside the file lies "-lock": the flock, and the boot of the machine that wrote the store. After
  * a power failure pages may be missing, in any order, and LMDB would trust them; so a store of
- * another boot is set aside. An orderly stop leaves nothing worth keeping anyway. */
+ * another boot is set aside. An orderly stop leaves nothing worth keeping anyway. Behind the boot
+ * stands how many lives have begun to read the store and not come to its end. */
 #include "control/store/store.h"
 #include <fcntl.h>
 #include <limits.h>
@@ -27,6 +28,7 @@
 #include "include/log.h"
 
 #define FORMAT       "plenum-focus 1" /* another number: not read by this version */
+#define READINGS_AT  64               /* in the lock file: one digit */
 #define LOG_MAX      (1u << 20)       /* octets of changes that wait for a commit */
 #define SPARE_OCTETS (1u << 20) /* at a time, so that what ended can be taken out of a full store */
 #define SPARES_MAX   16u
@@ -111,6 +113,20 @@ static void set_aside(const struct store *store, const char *why)
 		unlink(store->path);
 }
 
+static int reading_begin(const struct store *store, bool there)
+{
+	char digit = '0';
+
+	if (pread(store->lock_fd, &digit, 1, READINGS_AT) != 1 || digit < '0' || digit > '9')
+		digit = '0';
+	if (digit - '0' >= STORE_READINGS_MAX && there) {
+		set_aside(store, "nobody has survived reading it");
+		digit = '0';
+	}
+	digit += digit < '9';
+	return pwrite(store->lock_fd, &digit, 1, READINGS_AT) == 1 ? 0 : -errno;
+}
+
 static int lock(struct store *store)
 {
 	char path[PATH_MAX], now[42], then[42] = "";
@@ -131,7 +147,7 @@ static int lock(struct store *store)
 	then[n > 0 ? n : 0] = '\0';
 	then[strcspn(then, "\n")] = '\0';
 	if (strcmp(now, then) == 0)
-		return 0;
+		return reading_begin(store, st.st_size > 0);
 	if (st.st_size > 0)
 		set_aside(store, "the machine was started anew since it was written");
 	strcat(now, "\n");
@@ -139,6 +155,12 @@ static int lock(struct store *store)
 		pwrite(store->lock_fd, now, strlen(now), 0) != (ssize_t)strlen(now))
 		return -errno;
 	return 0;
+}
+
+void store_read(struct store *store)
+{
+	if (store != NULL && pwrite(store->lock_fd, "0", 1, READINGS_AT) != 1)
+		log_warning("store", "it cannot be noted that the store was read");
 }
 
 static int meta_read(struct store *store, MDB_txn *txn, bool fresh)

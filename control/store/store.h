@@ -31,13 +31,17 @@ enum store_kind {
 	STORE_KIND_COUNT
 };
 
-#define STORE_KEY_MAX 480 /* octets of a key */
+#define STORE_KEY_MAX      480 /* octets of a key */
+#define STORE_READINGS_MAX 5
 
 /* Opens or makes the file. A store of another format is set aside (renamed with .old) and said in
  * the log. Results: 0; -EBUSY: another focus has it; -EACCES, -ENOENT and others of open(2);
  * -ENOBUFS. */
 must_check int store_open(struct store **out, const char *path, size_t max_octets);
 void store_close(struct store *store); /* commits; NULL is allowed */
+/* What is in it has been read and understood. A store that STORE_READINGS_MAX lives in a row did not
+ * survive the reading of is set aside by store_open: better to begin anew than never. */
+void store_read(struct store *store);
 
 /* Which life of the store this is, from 1: rises by one at every store_open. Numbers that are not
  * written per request (CSeq, o= and conference-info versions) go on from their stored value +

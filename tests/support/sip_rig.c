@@ -764,7 +764,7 @@ static void request_write(struct sip_call *call, const char *method, unsigned cs
 	body_print(out, type, body);
 	fclose(out);
 	sip_write(peer, text, len);
-	if (strcmp(method, "INVITE") == 0)
+	if (strcmp(method, "ACK") != 0 && strcmp(method, "CANCEL") != 0)
 		snprintf(
 			call->sent, sizeof(call->sent), "%s", len < sizeof(call->sent) ? text : "");
 	free(text);
@@ -832,11 +832,15 @@ static void uri_of(const char *value, char *out, size_t size)
 
 unsigned call_final(struct sip_call *call)
 {
-	struct sip_peer *peer = call->peer;
-	const struct sip_message *answer = &peer->message;
-
-	if (!sip_await_response(peer, "INVITE", call->id, 0, RIG_WAIT_MS))
+	if (!sip_await_response(call->peer, "INVITE", call->id, 0, RIG_WAIT_MS))
 		return 0;
+	return call_learn(call);
+}
+
+unsigned call_learn(struct sip_call *call)
+{
+	const struct sip_message *answer = &call->peer->message;
+
 	snprintf(call->remote, sizeof(call->remote), "%s", sip_header(answer, "To"));
 	if (answer->status >= 300) {
 		if (!call->keep_quiet)

@@ -138,7 +138,7 @@ struct sip_call {
 	unsigned cseq, invite_cseq;
 	char tag[24];              /* ours */
 	struct sip_message invite; /* theirs */
-	char sent[4096];           /* our last INVITE; "" where it was longer */
+	char sent[4096];           /* our last request but ACK and CANCEL; "" where it was longer */
 	char identity[200];        /* IM Session Identity, once seen */
 	char offer[4096];          /* our last SDP */
 	bool keep_quiet;           /* no ACK for a failure */
@@ -166,6 +166,7 @@ void call_factory(struct sip_call *call, struct sip_peer *peer, const char *head
 /* The final response to our INVITE; a failure is ACKed. Learns the dialog from a 200. 0: none
  * came. */
 unsigned call_final(struct sip_call *call);
+unsigned call_learn(struct sip_call *call); /* the same, of the one taken last */
 void call_ack(struct sip_call *call);
 void call_cancel(struct sip_call *call);
 /* A request within the dialog. The response: sip_await_response. */

@@ -344,6 +344,36 @@ Test(CF_7_2_1_7, headers_of_refer_to_become_headers_of_the_invitation)
 	part(2);
 }
 
+Test(CF_7_2_1_7, a_dialog_that_is_not_there_to_be_replaced_is_no_outcome_yet)
+{
+	char to[200];
+
+	meet(2, false, NULL);
+	snprintf(to, sizeof(to), "%s?Replaces=x%%3Bto-tag%%3Da%%3Bfrom-tag%%3Db", at(&dave));
+	cr_assert_eq(refer(&party[0].call, to, ""), 202);
+	told_trying(&party[0].peer);
+	call_incoming(&daves, &dave);
+	EQ(sip_header(&daves.invite, "Replaces"), "x;to-tag=a;from-tag=b");
+	call_reject(&daves, 481, "");
+	call_free(&daves);
+	call_incoming(&daves, &dave);
+	EQ(sip_header(&daves.invite, "Replaces"), "");
+	accept_it(&daves);
+	told_last(&party[0].peer, DONE);
+	part(2);
+}
+
+static const struct rig_options nobody_hides = { .conference = "  allow_anonymity: false\n" };
+
+Test(CF_7_2_1_7, where_nobody_may_hide)
+{
+	meet(2, false, &nobody_hides);
+	cr_assert_eq(refer(&party[0].call, at(&dave), "Privacy: id\r\n"), 403);
+	warned(&party[0].peer, "Anonymity not allowed");
+	cr_assert(sip_nothing(&dave, 100));
+	part(2);
+}
+
 Test(CF_7_2_1_7, what_cannot_be_read_gets_400_and_says_why)
 {
 	static const struct {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* 7.2.1.8: REFERs with method=BYE, of others and of oneself. */
 #include "tests/scenario/focus/refer_cast.h"
+#include "tests/scenario/focus/survive.h"
 #include "tests/scenario/focus/watch.h"
 
 #define REMOVED "SIP;cause=403;text=\"Removed\""
@@ -260,6 +261,37 @@ Test(CF_7_2_1_8, a_bye_that_crosses_is_an_outcome_too)
 	call_bye(&party[1].call);
 	told_last(&party[0].peer, DONE);
 	part(3);
+}
+
+Test(CF_7_2_1_8, what_a_refer_did_and_may_do_outlives_the_focus)
+{
+	struct sip_call again = { 0 };
+
+	meet(4, false, NULL);
+	cr_assert_eq(refer(&party[0].call, bye(at(&party[3].peer)), "Refer-Sub: false\r\n"), 202);
+	cr_assert(call_byed(&party[3].call, RIG_WAIT_MS));
+
+	kill_and_start_focus(&party[0].peer);
+	/* In dialogs of before: who made the session expels, others do not, and add. */
+	cr_assert_eq(refer(&party[1].call, bye(at(&party[2].peer)), ""), 403);
+	cr_assert_eq(refer(&party[1].call, at(&dave), ""), 202);
+	told_trying(&party[1].peer);
+	EQ(sip_header(&party[1].peer.message, "Call-ID"), party[1].call.id);
+	call_incoming(&daves, &dave);
+	HAS(sip_header(&daves.invite, "Referred-By"), at(&party[1].peer));
+	accept_it(&daves);
+	told_last(&party[1].peer, DONE);
+	cr_assert_eq(refer(&party[0].call, bye(at(&party[2].peer)), ""), 202);
+	told_trying(&party[0].peer);
+	cr_assert(call_byed(&party[2].call, RIG_WAIT_MS));
+	EQ(sip_header(&party[2].peer.message, "Reason"), REMOVED);
+	told_last(&party[0].peer, DONE);
+	/* Who was expelled, in that life or in this, stays out. */
+	cr_assert_eq(
+		rejoin(&again, &party[3].peer, party[0].call.identity, at(&party[3].peer)), 403);
+	cr_assert_eq(
+		rejoin(&again, &party[2].peer, party[0].call.identity, at(&party[2].peer)), 403);
+	part(4);
 }
 
 #define MAY_EXPEL "<ox:allow-expelling>true</ox:allow-expelling>"

@@ -153,6 +153,31 @@ Test(anonymity, a_private_message_to_the_alias_arrives)
 	sip_rig_stop(&rig);
 }
 
+/* Who is anonymous invites as nobody, also by a REFER that says nothing of privacy. */
+Test(anonymity, whom_an_anonymous_user_refers_learns_nothing_either)
+{
+	struct sip_call daves;
+	struct sip_peer dave;
+	char headers[400];
+
+	sip_rig_start(&rig, NULL);
+	party_meet(&rig, three, 2, HIDDEN, false);
+	sip_peer_open(&dave, &rig, "dave", SIP_TRUSTED, false);
+	snprintf(headers, sizeof(headers),
+		"Refer-To: <sip:dave@127.0.0.1:%u>\r\nRefer-Sub: false\r\n", dave.port);
+	call_request(&three[0].call, "REFER", headers, NULL, NULL);
+	cr_assert_eq(call_answer_to(&three[0].call, "REFER"), 202);
+	call_incoming(&daves, &dave);
+	LACKS(daves.invite.text, SECRET);
+	LACKS(daves.invite.text, "Referred-By");
+	cr_assert_str_eq(sip_header(&daves.invite, "P-Asserted-Identity"), "<" SIP_FACTORY ">");
+	call_reject(&daves, 486, "");
+	call_free(&daves);
+	sip_peer_close(&dave);
+	party_close(three, 2);
+	sip_rig_stop(&rig);
+}
+
 /* Two of them are two, and each keeps its own. */
 Test(anonymity, aliases_differ_and_say_nothing_of_each_other)
 {

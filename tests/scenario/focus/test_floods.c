@@ -207,6 +207,30 @@ Test(floods, the_overall_rate_holds_for_all_and_comes_back)
 	close_all();
 }
 
+/* REFERs within a dialog too: each sets something going. */
+Test(floods, of_refer_within_a_dialog)
+{
+	const struct rig_options options = { .sip = "  rate_refer: 5\n", .conference = ALONE };
+	unsigned refused = 0, taken = 0;
+
+	open_all(&options);
+	cr_assert_eq(alone(&call, &alice, ""), 200);
+	call_ack(&call);
+	for (unsigned i = 0; i < 40; i++) {
+		call_request(&call, "REFER", "Refer-To: <mailto:x@y>\r\n", NULL, NULL);
+		if (call_answer_to(&call, "REFER") == 503) {
+			refused++;
+			HAS(sip_header(&alice.message, "Retry-After"), "1");
+		} else {
+			taken++;
+		}
+	}
+	cr_assert_geq(taken, 5u);
+	cr_assert_geq(refused, 10u, "%u refused", refused);
+	call_bye(&call);
+	close_all();
+}
+
 /* By default: 20 a second from a source that is not trusted, no limit from one that is. */
 Test(floods, strangers_are_limited_without_configuration)
 {

@@ -270,6 +270,60 @@ Test(CF_7_2_1_6, IMS_a_reinvite_by_way_of_the_core)
 	close_core();
 }
 
+/* REFER, outside of the dialog as clients send it, and its NOTIFYs. */
+Test(CF_7_2_1_7, IMS_one_is_added_by_way_of_the_core)
+{
+	struct sip_peer dave;
+	struct sip_call daves = { 0 }, outside = { 0 };
+	char headers[2048];
+
+	open_core(NULL, NULL);
+	sip_peer_open(&dave, &rig, "dave", SIP_TRUSTED, false);
+	invite_by_core();
+	snprintf(headers, sizeof(headers), "%sRefer-To: <sip:dave@127.0.0.1:%u>\r\n", from_core(),
+		dave.port);
+	call_outside(&outside, &core, "REFER", call.identity, headers, NULL, NULL);
+	cr_assert(sip_await_response(&core, "REFER", outside.id, 0, RIG_WAIT_MS));
+	answered_along(202);
+	route_is_repeated();
+	comes_by_the_route("NOTIFY");
+	HAS(core.message.body, "SIP/2.0 100 Trying");
+	sip_reply(&core, &core.message, 200, NULL, "", NULL, NULL);
+	call_incoming(&daves, &dave);
+	HAS(sip_header(&daves.invite, "P-Asserted-Identity"), "<sip:alice@example.com>");
+	call_reject(&daves, 486, "");
+	comes_by_the_route("NOTIFY");
+	HAS(core.message.body, "SIP/2.0 486");
+	REQ("CF-7.2.1.7-IMS");
+	sip_reply(&core, &core.message, 200, NULL, "", NULL, NULL);
+	sip_peer_close(&dave);
+	call_free(&daves);
+	close_core();
+}
+
+Test(CF_7_2_1_8, IMS_one_is_expelled_by_way_of_the_core)
+{
+	char headers[2048];
+
+	open_core(NULL, NULL);
+	invite_by_core();
+	snprintf(headers, sizeof(headers), "%sRefer-To: <sip:bob@127.0.0.1:%u;method=BYE>\r\n",
+		from_core(), bob.port);
+	call_request(&call, "REFER", headers, NULL, NULL);
+	cr_assert_eq(call_answer_to(&call, "REFER"), 202);
+	answered_along(202);
+	comes_by_the_route("NOTIFY");
+	sip_reply(&core, &core.message, 200, NULL, "", NULL, NULL);
+	cr_assert(call_byed(&bobs, RIG_WAIT_MS), "bob is still in");
+	HAS(sip_header(&bob.message, "Reason"), "cause=403");
+	comes_by_the_route("NOTIFY");
+	HAS(core.message.body, "SIP/2.0 200");
+	REQ("CF-7.2.1.8-IMS");
+	sip_reply(&core, &core.message, 200, NULL, "", NULL, NULL);
+	call_bye(&carols);
+	close_core();
+}
+
 Test(CF_7_2_1_9, IMS_one_is_removed_by_way_of_the_core)
 {
 	open_core(NULL, NULL);

@@ -382,3 +382,61 @@ Test(survival, a_connection_lost_meanwhile_is_waited_for_and_then_ended)
 	say(three, 2, 0, "still001", "the two of us");
 	part(3);
 }
+
+/* A dialog whose route set goes by a proxy, which bob plays. */
+Test(survival, the_route_set_is_kept)
+{
+	char headers[200], route[100];
+
+	open_all(&(struct rig_options){ .conference = ALONE });
+	snprintf(route, sizeof(route), "<sip:127.0.0.1:%u;lr>", bob.port);
+	snprintf(headers, sizeof(headers), "Record-Route: %s\r\n", route);
+	cr_assert_eq(alone(&call, &alice, headers), 200);
+	call_ack(&call);
+	kill_and_start_focus(&alice);
+	kill_and_start_focus(&alice); /* also that of a record from two lives ago */
+	cr_assert_eq(kill(rig.focus.pid, SIGTERM), 0);
+	cr_assert(sip_await_request(&bob, "BYE", RIG_WAIT_MS));
+	cr_expect_str_eq(sip_header(&bob.message, "Route"), route);
+	HAS(bob.message.uri, "sip:alice@127.0.0.1");
+	cr_expect_str_eq(sip_header(&bob.message, "Call-ID"), call.id);
+	sip_reply(&bob, &bob.message, 200, NULL, "", NULL, NULL);
+	cr_assert_eq(rig_daemon_ended(&rig.focus, RIG_WAIT_MS), 0);
+	start_it(&rig.focus);
+	close_all();
+}
+
+/* Over TCP: connections end with the focus, dialogs do not. */
+Test(survival, dialogs_over_tcp_go_on)
+{
+	struct sip_peer tcp;
+
+	sip_rig_start(&rig, &(struct rig_options){ .conference = ALONE });
+	sip_peer_open(&tcp, &rig, "alice", SIP_TRUSTED, true);
+	call.peer = &tcp;
+	cr_assert_eq(alone(&call, &tcp, ""), 200);
+	call_ack(&call);
+	settled(&tcp);
+	kill_it(&rig.focus);
+	start_it(&rig.focus);
+	cr_assert_eq(kill(rig.focus.pid, SIGTERM), 0);
+	cr_assert(call_byed(&call, RIG_WAIT_MS));
+	cr_assert_eq(rig_daemon_ended(&rig.focus, RIG_WAIT_MS), 0);
+	start_it(&rig.focus);
+	sip_peer_close(&tcp);
+	sip_rig_stop(&rig);
+}
+
+Test(survival, how_long_a_conference_may_last_counts_from_its_beginning)
+{
+	open_all(&(struct rig_options){ .conference = ALONE "  max_duration: 3\n" });
+	cr_assert_eq(alone(&call, &alice, ""), 200);
+	call_ack(&call);
+	settled(&alice);
+	kill_it(&rig.focus);
+	rig_pause(3000);
+	start_it(&rig.focus);
+	cr_assert(call_byed(&call, 2000)); /* and not three seconds from now */
+	HAS(sip_header(&alice.message, "Reason"), "Session too long");
+	close_all();
+}

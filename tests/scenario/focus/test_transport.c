@@ -142,27 +142,23 @@ Test(transport, a_request_in_pieces_is_put_together)
 	sip_rig_stop(&rig);
 }
 
-/* A core sends all its users' requests over one connection, and we may be slow for a while: what waits
- * is many messages, not one that is too large. */
-Test(transport, requests_that_pile_up_in_one_connection_are_served, .timeout = 60)
+/* Requests in one connection, of which the focus is held up for a while; each is answered. */
+static void pile_up(unsigned round, unsigned count, bool held)
 {
-	const unsigned count = 3000; /* a megabyte */
 	size_t len = 0, at = 0, size = count * 400;
 	char *text = malloc(size), *got = malloc(65537);
 	unsigned answered = 0, matched = 0;
 
-	open_all(&with_empty);
-	sip_peer_close(&alice);
-	sip_peer_open(&alice, &rig, "alice", SIP_TRUSTED, true);
 	for (unsigned i = 0; i < count; i++)
 		len += (size_t)snprintf(text + len, size - len,
-			"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:%u;branch=z9hG4bKq%u\r\n"
+			"OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:%u;branch=z9hG4bKq%u-%u\r\n"
 			"Max-Forwards: 70\r\nFrom: <sip:alice@example.com>;tag=1\r\nTo: <sip:example.com>\r\n"
-			"Call-ID: pile%u\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
-			alice.port, i, i);
-	cr_assert_eq(kill(rig.focus.pid, SIGSTOP), 0);
+			"Call-ID: pile%u-%u\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+			alice.port, round, i, round, i);
+	if (held)
+		cr_assert_eq(kill(rig.focus.pid, SIGSTOP), 0);
 	/* As much as the kernel takes while nobody reads; the rest afterwards. */
-	while (at < len) {
+	while (held && at < len) {
 		ssize_t n =
 			send(alice.link[0].fd, text + at, len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
 
@@ -170,12 +166,16 @@ Test(transport, requests_that_pile_up_in_one_connection_are_served, .timeout = 6
 			break;
 		at += (size_t)n;
 	}
-	cr_assert_gt(at, 500000u, "the kernel took %zu octets only", at);
-	cr_assert_eq(kill(rig.focus.pid, SIGCONT), 0);
+	if (held) {
+		rig_pause(50); /* what the sender's kernel has gets to the receiver's */
+		cr_assert_eq(kill(rig.focus.pid, SIGCONT), 0);
+	}
 	while (answered < count) {
-		struct pollfd fd = { alice.link[0].fd, POLLIN | (at < len ? POLLOUT : 0), 0 };
+		struct pollfd fd = { alice.link[0].fd, POLLIN, 0 };
 		ssize_t n;
 
+		if (at < len)
+			fd.events |= POLLOUT;
 		cr_assert_gt(poll(&fd, 1, RIG_WAIT_MS), 0, "%u of %u answered", answered, count);
 		if (fd.revents & POLLOUT) {
 			n = send(fd.fd, text + at, len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -197,6 +197,17 @@ Test(transport, requests_that_pile_up_in_one_connection_are_served, .timeout = 6
 	}
 	free(text);
 	free(got);
+}
+
+/* A core sends all its users' requests over one connection, and we may be slow for a while: what waits
+ * is many messages, not one that is too large. The first round makes the kernel let more wait. */
+Test(transport, requests_that_pile_up_in_one_connection_are_served, .timeout = 100)
+{
+	open_all(&with_empty);
+	sip_peer_close(&alice);
+	sip_peer_open(&alice, &rig, "alice", SIP_TRUSTED, true);
+	for (unsigned round = 0; round < 5; round++)
+		pile_up(round, 6000, round % 2 == 1);
 	close_all();
 }
 

@@ -194,6 +194,7 @@ static void write_for_ever(struct progress *progress, uint64_t from)
 
 	if (store_open(&store, path, MAX_OCTETS) != 0)
 		_exit(1);
+	store_read(store);
 	for (uint64_t n = from;; n++) {
 		size_t len = 100 + n * 37 % 1400;
 
@@ -254,6 +255,7 @@ Test(store, a_kill_at_any_instant_leaves_the_last_commit_or_the_one_under_way, .
 		kill_it(pid);
 		store = open_it();
 		store_each(store, STORE_PARTICIPANT, look, &seen);
+		store_read(store);
 		cr_assert_eq(seen.torn, 0, "round %u", round);
 		cr_assert_eq(seen.left, seen.right, "round %u: half a commit", round);
 		cr_assert(seen.left == progress->committed || seen.left == progress->committed + 1,
@@ -413,4 +415,36 @@ Test(store, where_no_file_can_be_the_reason_is_given)
 	cr_expect_eq(store_open(&store, where, MAX_OCTETS), -ENOENT);
 	cr_expect_null(store);
 	cr_expect_eq(store_open(&store, directory, MAX_OCTETS), -EISDIR);
+}
+
+/* A record that kills whoever reads it must not keep the focus from ever starting. */
+Test(store, one_that_nobody_survives_reading_is_set_aside)
+{
+	struct store *store = open_it();
+
+	put(store, "k", "r");
+	store_read(store);
+	store_close(store);
+	for (unsigned life = 0; life < 2 * STORE_READINGS_MAX; life++) {
+		kill_it(holder_start());
+		cr_assert_not(exists(old_path), "after %u", life);
+		if (life == STORE_READINGS_MAX - 2) {
+			store = open_it();
+			cr_assert_eq(all(store, STORE_USER).count, 1);
+			store_read(store); /* this one has */
+			store_close(store);
+		}
+		if (life == 2 * STORE_READINGS_MAX - 2)
+			break;
+	}
+	store = open_it();
+	cr_expect_eq(all(store, STORE_USER).count, 0);
+	cr_expect(exists(old_path));
+	put(store, "k", "new");
+	store_close(store);
+	unlink(old_path);
+	store = open_it();
+	cr_expect_eq(all(store, STORE_USER).count, 1);
+	cr_expect_not(exists(old_path));
+	store_close(store);
 }

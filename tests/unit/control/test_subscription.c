@@ -667,7 +667,7 @@ Test(subscription, beyond_the_maximum_503, .init = start_two, .fini = stop)
 	subscribe_first("");
 }
 
-Test(subscription, without_a_contact_400, .init = start, .fini = stop)
+Test(subscription, without_a_contact_or_with_a_senseless_id_400, .init = start, .fini = stop)
 {
 	ask("SUBSCRIBE", "Event: conference\r\n");
 	cr_assert(await("SIP/2.0 400", WAIT_MS));
@@ -675,6 +675,16 @@ Test(subscription, without_a_contact_400, .init = start, .fini = stop)
 	ask("SUBSCRIBE", "Event: conference\r\nContact: *\r\n");
 	cr_assert(await("SIP/2.0 400", WAIT_MS));
 	cr_assert_eq(result, -EPROTO);
+	cr_assert_eq(subscriptions(ua), 0);
+	{
+		char headers[500];
+
+		snprintf(headers, sizeof(headers), "%sEvent: conference;id=%0300u\r\n", contact(),
+			7);
+		ask("SUBSCRIBE", headers);
+		cr_assert(await("SIP/2.0 400", WAIT_MS));
+		cr_assert_eq(result, -EPROTO);
+	}
 	cr_assert_eq(subscriptions(ua), 0);
 }
 
