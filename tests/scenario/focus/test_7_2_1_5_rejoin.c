@@ -189,6 +189,7 @@ Test(CF_7_2_1_5, R2_who_never_took_part_gets_403)
 	REQ("CF-7.2.1.5-R2");
 	peer_close(&msrp);
 	sip_peer_close(&mallory);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -261,6 +262,7 @@ Test(CF_7_2_1_5, R3_an_adhoc_session_has_room_for_those_it_knows)
 	call_bye(&three[2].call);
 	come_back(&three[2], "");
 	peer_close(&msrp);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -327,6 +329,7 @@ Test(CF_7_2_1_5, R12_subscribers_are_told_and_R5_by_which_name)
 	REQ("CF-7.2.1.5-R5");
 	peer_close(&msrp);
 	part(3);
+	conference_view_fini(&watch->view);
 	free(watch);
 }
 
@@ -359,6 +362,7 @@ Test(CF_7_2_1_5, R6_privacy_gives_an_alias_and_keeps_it)
 		LACKS(said, "carol");
 	}
 	peer_close(&msrp);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -396,6 +400,7 @@ Test(CF_7_2_1_5, R6_privacy_that_is_not_allowed_gets_403)
 	cr_assert_eq(rejoin(&three[2], "Privacy: id\r\n", NULL), 403);
 	cr_assert_eq(rejoin(&three[2], "Privacy: none\r\n", offer()), 200);
 	call_ack(&again);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -451,6 +456,7 @@ Test(CF_7_2_1_5, R8_it_is_accepted_as_in_the_general_clause)
 	cr_assert_str_neq(again.leg.uri, three[2].call.leg.uri); /* a path of its own */
 	REQ("CF-7.2.1.5-R9");
 	call_ack(&again);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -478,6 +484,7 @@ Test(CF_7_2_1_5, R9a_types_come_from_the_offer)
 	cr_assert_str_eq(line, "text/html");
 	REQ("CF-7.2.1.5-R9a");
 	call_ack(&again);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -495,6 +502,7 @@ Test(CF_7_2_1_5, R11_the_switch_serves_who_came_back)
 	cr_assert(hears(&msrp, "hello001", RIG_WAIT_MS));
 	REQ("CF-7.2.1.5-R11");
 	peer_close(&msrp);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);

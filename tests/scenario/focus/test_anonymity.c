@@ -112,6 +112,7 @@ Test(anonymity, nothing_that_others_get_says_who_it_is)
 	cr_assert_eq(says(&three[1], "sip:nobody@example.com", "private4"), 404);
 	party_close(three, 3);
 	sip_rig_stop(&rig);
+	conference_view_fini(&watch->view);
 	free(watch);
 }
 
@@ -300,5 +301,6 @@ Test(anonymity, who_hides_later_is_gone_from_the_roster_under_her_address)
 	cr_assert_eq(watch->view.user_count, 3);
 	party_close(three, 3);
 	sip_rig_stop(&rig);
+	conference_view_fini(&watch->view);
 	free(watch);
 }
