@@ -215,7 +215,7 @@ static bool wants(int argc, char **argv, const char *part)
 
 static void rounds_run(struct size *sizes, unsigned count, bool tcp, unsigned told)
 {
-	unsigned rounds = bench_is_quick() ? 1 : 5;
+	unsigned rounds = bench_is_quick() ? 1 : 3;
 
 	table_head(told > 0 ? "every tenth member has subscribed" : "nobody is told");
 	for (unsigned round = 0; round < rounds; round++)
