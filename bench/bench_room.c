@@ -15,7 +15,8 @@
  *           telling them is the joins'; over TCP, as a full state of a thousand users is no
  *           datagram.
  * Memory:   growth of the focus's anonymous memory (heap) and of its mapped file (the store) from
- *           500 participants in a room to 10,000, over TCP, where no transaction lingers.
+ *           500 participants in a room to 10,000, and when all of them subscribe; over TCP, where no
+ *           transaction lingers.
  * usage:    bench_room [memory|tcp|udp|told]; PLENUM_SWITCH and PLENUM_FOCUS name the programs.
  */
 #include <stdio.h>
@@ -29,6 +30,7 @@
 #define WINDOW        32u
 #define TOLD_ONE_IN   10u
 #define FEW           500u
+#define QUIET_MS      6000  /* conference.notify_interval, and some */
 #define DECAY_MS      11000 /* jemalloc gives pages back after ten seconds */
 #define DIALOG_TARGET 4096
 #define JOIN_TARGET   2000
@@ -111,13 +113,13 @@ static void round_run(struct size *size, bool tcp, unsigned told)
 	crowd_run(&crowd, CROWD_JOIN, 0, rooms);
 	crowd_run(&crowd, CROWD_JOIN, rooms, there);
 	crowd_run(&crowd, CROWD_SUBSCRIBE, 0, told);
-	crowd_rest(&crowd, told > 0 ? 3000 : 100);
+	crowd_rest(&crowd, told > 0 ? QUIET_MS : 100);
 	p0 = phase_now();
 	join_s = crowd_run(&crowd, CROWD_JOIN, there, MEMBERS);
-	crowd_rest(&crowd, told > 0 ? 3000 : 100);
+	crowd_rest(&crowd, told > 0 ? QUIET_MS : 100);
 	p1 = phase_now();
 	leave_s = crowd_run(&crowd, CROWD_LEAVE, there, MEMBERS);
-	crowd_rest(&crowd, told > 0 ? 3000 : 100);
+	crowd_rest(&crowd, told > 0 ? QUIET_MS : 100);
 	p2 = phase_now();
 	join_us = us_of(p0.focus, p1.focus, count);
 	leave_us = us_of(p1.focus, p2.focus, count);
@@ -178,7 +180,7 @@ static struct memory memory_now(void)
 
 static void memory_measure(const struct size *size)
 {
-	struct memory few, many, none;
+	struct memory few, many, watched, none;
 	struct crowd crowd;
 	double octets;
 
@@ -187,15 +189,22 @@ static void memory_measure(const struct size *size)
 	few = memory_now();
 	crowd_run(&crowd, CROWD_JOIN, FEW, MEMBERS);
 	many = memory_now();
+	crowd_run(&crowd, CROWD_SUBSCRIBE, 0, MEMBERS);
+	crowd_rest(&crowd, QUIET_MS);
+	watched = memory_now();
 	crowd_run(&crowd, CROWD_LEAVE, 0, MEMBERS);
+	crowd_rest(&crowd, QUIET_MS);
 	none = memory_now();
 	crowd_close(&crowd);
 	octets = (many.anonymous - few.anonymous) / (MEMBERS - FEW);
-	printf("focus, heap: %.1f MB with %u participants of one conference, %.1f MB with %u, %.1f MB when all had left: %.0f octets a participant (aim %d: %s)\n",
-		few.anonymous / 1e6, FEW, many.anonymous / 1e6, MEMBERS, none.anonymous / 1e6,
-		octets, DIALOG_TARGET, octets <= DIALOG_TARGET ? "met" : "MISSED");
-	printf("focus, mapped files (the store is one): %.1f MB, %.1f MB, %.1f MB: %.0f octets a participant\n",
-		few.mapped / 1e6, many.mapped / 1e6, none.mapped / 1e6,
+	printf("focus, heap: %.1f MB with %u participants of one conference, %.1f MB with %u, %.1f MB when all have subscribed, %.1f MB when all have left\n",
+		few.anonymous / 1e6, FEW, many.anonymous / 1e6, MEMBERS, watched.anonymous / 1e6,
+		none.anonymous / 1e6);
+	printf("a participant, its dialog, user and leg: %.0f octets (aim %d: %s); its subscription, in a dialog of its own: %.0f more\n",
+		octets, DIALOG_TARGET, octets <= DIALOG_TARGET ? "met" : "MISSED",
+		(watched.anonymous - many.anonymous) / MEMBERS);
+	printf("focus, mapped files (its store is one): %.1f MB, %.1f MB, %.1f MB, %.1f MB: %.0f octets a participant\n",
+		few.mapped / 1e6, many.mapped / 1e6, watched.mapped / 1e6, none.mapped / 1e6,
 		(many.mapped - few.mapped) / (MEMBERS - FEW));
 }
 
@@ -206,7 +215,7 @@ static bool wants(int argc, char **argv, const char *part)
 
 static void rounds_run(struct size *sizes, unsigned count, bool tcp, unsigned told)
 {
-	unsigned rounds = bench_is_quick() ? 1 : 5;
+	unsigned rounds = bench_is_quick() ? 1 : 3;
 
 	table_head(told > 0 ? "every tenth member has subscribed" : "nobody is told");
 	for (unsigned round = 0; round < rounds; round++)

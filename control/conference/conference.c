@@ -491,6 +491,5 @@ int conference_hide(struct user *u)
 	if (r == 0 && u->changed > 0)
 		c->forgotten = ++c->revision;
 	user_changed(u);
-	keep_user(u);
 	return r;
 }

@@ -656,7 +656,7 @@ int notifier_accept(
 	}
 	log_debug("notifier", "subscribed conference=%s user=%u subscribers=%u", c->uri, u->number,
 		notifier_subscribers(c));
-	subscriber_begin(s, subscription); /* CF-7.2.1.12-R8, -R9 */
+	subscriber_begin(s, subscription); /* CF-7.2.1.12-R8, CF-7.2.1.12-R9 */
 	return 0;
 }
 
@@ -744,6 +744,7 @@ const struct subscription_ops notifier_subscription_ops = {
 
 /* ---- changes ---- */
 
+/* CF-7.2.1.12-CHG1 */
 void notifier_changed(struct conference *c)
 {
 	struct notifier *n = c->notifier;
@@ -763,7 +764,7 @@ void notifier_described(struct conference *c)
 	notifier_changed(c);
 }
 
-/* CF-7.2.1.8-R2a-vii, CF-7.2.1.10-R4 */
+/* CF-7.2.1.8-R2a-vii, CF-7.2.1.10-R4, CF-7.2.1.12-TERM1 */
 void notifier_leave(struct user *u)
 {
 	struct conference *c = u->conference;
@@ -863,6 +864,7 @@ static int farewell_write(struct farewell *f, struct notifier *n, uint64_t least
 	return r;
 }
 
+/* CF-7.2.1.12-TERM1 */
 void notifier_end(struct conference *c, bool draining)
 {
 	struct notifier *n = c->notifier;

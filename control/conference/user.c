@@ -208,7 +208,9 @@ void user_changed(struct user *u)
 	u->changed = ++c->revision;
 	TAILQ_REMOVE(&c->roster, u, link);
 	TAILQ_INSERT_TAIL(&c->roster, u, link);
-	notifier_changed(c); /* CF-7.2.1.3-R9e, CF-7.2.1.4-R11, CF-7.2.1.4-R12 */
+	/* CF-7.2.1.1-OK7, CF-7.2.1.3-R9e, CF-7.2.1.4-R11, CF-7.2.1.4-R12, CF-7.2.1.5-R12,
+	 * CF-7.2.1.5-R13, CF-7.2.1.9-OK2, CF-7.2.1.9-OK3 */
+	notifier_changed(c);
 }
 
 bool user_is_connected(const struct user *u)
@@ -230,6 +232,16 @@ static bool is_called(const struct user *u, const char *key)
 	const struct user *other = user_find(u->conference, key);
 
 	return other != NULL && other != u;
+}
+
+/* Whose address or alias that is. Of an anonymous user only the alias is known here: a refusal must
+ * not tell that the address takes part. */
+static bool is_known(const struct user *u, const char *key)
+{
+	const struct user *other = user_find(u->conference, key);
+
+	return other != NULL && other != u &&
+	       (other->alias == NULL || strcmp(other->alias, key) == 0);
 }
 
 int user_alias_set(struct user *u, const char *alias, const char *alias_name)
@@ -307,7 +319,7 @@ int user_nickname_set(struct user *u, struct span name)
 		called = NULL;
 		r = -ENOBUFS;
 	} else if (focus_is_reserved(u->conference->focus, key) || is_called(u, called) ||
-		   is_called(u, key)) { /* an address or alias of another */
+		   is_known(u, key)) {
 		r = -EEXIST;
 	} else {
 		named = name_new(u, called);

@@ -50,7 +50,8 @@ static bool adhoc_read(struct focus *focus, struct dialog *dialog, const struct 
 	return true;
 }
 
-static int invitees_new(struct conference *c, const struct intake *in, struct inviter *inviter)
+static int invitees_new(struct conference *c, const struct request *request,
+	const struct intake *in, struct inviter *inviter)
 {
 	for (unsigned i = 0; in->has_list && i < in->list.count; i++) {
 		const struct resource_entry *entry = &in->list.entries[i];
@@ -86,45 +87,10 @@ void adhoc_received(struct focus *focus, struct dialog *dialog, const struct req
 	const char *factory)
 {
 	struct intake in = { 0 };
-	struct conference *c = NULL;
-	struct participant *initiator = NULL;
-	struct inviter *inviter = NULL;
-	int r;
 
-	if (!adhoc_read(focus, dialog, request, &in))
-		goto out;
 	/* CF-7.2.1.2-R5 */
-	r = session_make(&c, focus, CONFERENCE_ADHOC, factory, NULL, request);
-	if (r < 0)
-		goto failed;
-	r = intake_enter(&initiator, c, dialog, request, &in);
-	if (r < 0)
-		goto failed;
-	dialog = NULL;
-	initiator->waits = in.has_list;
-	initiator->user->creator = true;
-	c->initiator = initiator;
-	r = -ENOBUFS;
-	inviter = inviter_new(initiator->user, request->privacy);
-	if (inviter == NULL)
-		goto failed;
-	r = invitees_new(c, &in, inviter);
-	if (r < 0)
-		goto failed;
-	r = session_open(c);
-	if (r < 0)
-		goto failed;
-	log_info("adhoc", "conference made conference=%s invited=%u conferences=%u", c->uri,
-		c->invited, focus->conferences.count);
-	session_feed(initiator, PARTICIPANT_EV_ASKS);
-	conference_settle(c);
-	goto out;
-failed:
-	/* Nothing of the new identity is left after a refusal. */
-	intake_fail(focus, dialog, initiator, r);
-	if (c != NULL)
-		conference_free(c);
-out:
-	inviter_put(inviter);
+	if (adhoc_read(focus, dialog, request, &in))
+		intake_set_up(
+			focus, dialog, request, &in, CONFERENCE_ADHOC, factory, NULL, invitees_new);
 	intake_fini(&in);
 }

@@ -76,54 +76,27 @@ static int subject_set(struct conference *c)
 	return 0;
 }
 
+/* CF-7.2.1.4-R8c: the INVITE is answered when a member has accepted; in a chat room, at once. */
+static int group_begin(struct conference *c, const struct request *request, const struct intake *in,
+	struct inviter *inviter)
+{
+	int r = subject_set(c);
+
+	return r == 0 && c->group->document->invite_members ? members_invite(c, request, inviter)
+							    : r;
+}
+
 static void group_set_up(struct focus *focus, struct dialog *dialog, const struct request *request,
 	struct group *group)
 {
 	struct intake in = { 0 };
-	struct conference *c = NULL;
-	struct participant *initiator = NULL;
-	struct inviter *inviter = NULL;
-	int r;
 
-	if (!group_read(focus, dialog, request, group, &in))
-		goto out;
-	/* CF-7.2.1.3-R8, CF-7.2.1.4-R8: the focus and its identity, then the invitations */
-	r = session_make(&c, focus, CONFERENCE_GROUP, group->document->uri, group, request);
-	if (r == 0)
-		r = subject_set(c);
-	if (r < 0)
-		goto failed;
-	/* CF-7.2.1.3-R4, CF-7.2.1.3-R5, CF-7.2.1.3-R6 */
-	r = intake_enter(&initiator, c, dialog, request, &in);
-	if (r < 0)
-		goto failed;
-	dialog = NULL;
-	initiator->user->creator = true;
-	c->initiator = initiator;
-	r = -ENOBUFS;
-	inviter = inviter_new(initiator->user, request->privacy);
-	if (inviter == NULL)
-		goto failed;
-	r = group->document->invite_members ? members_invite(c, request, inviter) : 0;
-	if (r < 0)
-		goto failed;
-	/* CF-7.2.1.4-R8c: it is answered when a member has accepted; in a chat room at once. */
-	initiator->waits = c->invited > 0;
-	r = session_open(c); /* CF-7.2.1.3-R8b, CF-7.2.1.4-R8b */
-	if (r < 0)
-		goto failed;
-	log_info("group", "session made group=%s conference=%s invited=%u conferences=%u",
-		c->identity, c->uri, c->invited, focus->conferences.count);
-	session_feed(initiator, PARTICIPANT_EV_ASKS);
-	conference_settle(c);
-	goto out;
-failed:
-	/* Nothing of the new identity is left after a refusal. */
-	intake_fail(focus, dialog, initiator, r);
-	if (c != NULL)
-		conference_free(c);
-out:
-	inviter_put(inviter);
+	/* CF-7.2.1.3-R8, CF-7.2.1.4-R8: the focus and its identity, then the invitations;
+	 * CF-7.2.1.3-R4, CF-7.2.1.3-R5, CF-7.2.1.3-R6: the one who asks;
+	 * CF-7.2.1.3-R8b, CF-7.2.1.4-R8b: the room in the switch */
+	if (group_read(focus, dialog, request, group, &in))
+		intake_set_up(focus, dialog, request, &in, CONFERENCE_GROUP, group->document->uri,
+			group, group_begin);
 	intake_fini(&in);
 }
 

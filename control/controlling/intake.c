@@ -307,3 +307,45 @@ int intake_enter(struct participant **out, struct conference *c, struct dialog *
 	*out = p;
 	return 0;
 }
+
+void intake_set_up(struct focus *focus, struct dialog *dialog, const struct request *request,
+	struct intake *in, enum conference_kind kind, const char *identity, struct group *group,
+	int (*invite)(struct conference *conference, const struct request *request,
+		const struct intake *in, struct inviter *inviter))
+{
+	struct conference *c = NULL;
+	struct participant *initiator = NULL;
+	struct inviter *inviter = NULL;
+	int r = session_make(&c, focus, kind, identity, group, request);
+
+	if (r < 0)
+		goto failed;
+	r = intake_enter(&initiator, c, dialog, request, in);
+	if (r < 0)
+		goto failed;
+	dialog = NULL;
+	initiator->user->creator = true;
+	c->initiator = initiator;
+	r = -ENOBUFS;
+	inviter = inviter_new(initiator->user, request->privacy);
+	if (inviter == NULL)
+		goto failed;
+	r = invite(c, request, in, inviter);
+	if (r < 0)
+		goto failed;
+	initiator->waits = c->invited > 0;
+	r = session_open(c);
+	if (r < 0)
+		goto failed;
+	log_info("session", "conference made conference=%s by=%s invited=%u conferences=%u", c->uri,
+		c->identity, c->invited, focus->conferences.count);
+	session_feed(initiator, PARTICIPANT_EV_ASKS);
+	conference_settle(c);
+	goto out;
+failed:
+	intake_fail(focus, dialog, initiator, r);
+	if (c != NULL)
+		conference_free(c);
+out:
+	inviter_put(inviter);
+}

@@ -53,4 +53,12 @@ void intake_fail(
  * small; -ENOBUFS. */
 must_check int intake_enter(struct participant **out, struct conference *conference,
 	struct dialog *dialog, const struct request *request, struct intake *in);
+
+/* 7.2.1.2, 7.2.1.3: a new conference for an INVITE that was found in order: who asks is its
+ * initiator and waits for an answer when `invite` asked others in; the room is opened. On failure
+ * the INVITE is refused and nothing of the conference is left. The dialog is taken. */
+void intake_set_up(struct focus *focus, struct dialog *dialog, const struct request *request,
+	struct intake *in, enum conference_kind kind, const char *identity, struct group *group,
+	int (*invite)(struct conference *conference, const struct request *request,
+		const struct intake *in, struct inviter *inviter));
 #endif

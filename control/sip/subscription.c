@@ -4,9 +4,10 @@
 #include <time.h>
 #include "include/log.h"
 
-#define DATAGRAM_BODY_MAX 60000u /* octets of a body that may still fit into one */
-#define EVENT_ID_MAX      256u   /* octets; more is refused */
-#define RETRY_AFTER_MAX_S 120u   /* of a failed NOTIFY; one that asks for more has failed */
+#define RETRY_TRANSPORT_MS 200u
+#define DATAGRAM_BODY_MAX  60000u /* octets of a body that may still fit into one */
+#define EVENT_ID_MAX       256u   /* octets; more is refused */
+#define RETRY_AFTER_MAX_S  120u   /* of a failed NOTIFY; one that asks for more has failed */
 
 struct subscription {
 	LIST_ENTRY(subscription) link;     /* of its leg */
@@ -368,13 +369,23 @@ static void retry_due(void *arg)
 	leave(s);
 }
 
-static bool retry_later(struct subscription *s, const sip_t *sip)
+static bool retry_later(struct subscription *s, unsigned status, const sip_t *sip)
 {
-	if (sip == NULL || sip->sip_retry_after == NULL || s->retried || s->freed ||
-		sip->sip_retry_after->af_delta > RETRY_AFTER_MAX_S)
+	uint64_t wait_ms;
+
+	if (s->retried || s->freed)
 		return false;
-	return deadline_set(s->usages->ua->deadlines, &s->retry,
-		       ua_now_ms() + sip->sip_retry_after->af_delta * 1000ull, retry_due, s) == 0;
+	if (status == 503 && nta_sip_is_internal(sip) && s->notify_len <= DATAGRAM_BODY_MAX)
+		/* TCP was tried because of the length (RFC 3261 18.1.1), and was not plainly refused,
+		 * or a connection that stood is gone: the next attempt may find another way. */
+		wait_ms = RETRY_TRANSPORT_MS;
+	else if (sip != NULL && sip->sip_retry_after != NULL &&
+		 sip->sip_retry_after->af_delta <= RETRY_AFTER_MAX_S)
+		wait_ms = sip->sip_retry_after->af_delta * 1000ull;
+	else
+		return false;
+	return deadline_set(s->usages->ua->deadlines, &s->retry, ua_now_ms() + wait_ms, retry_due,
+		       s) == 0;
 }
 
 static int notify_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip)
@@ -385,7 +396,7 @@ static int notify_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip
 	if (status < 200)
 		return 0;
 	enter(s);
-	if (status >= 300 && status != 481 && retry_later(s, sip)) {
+	if (status >= 300 && status != 481 && retry_later(s, status, sip)) {
 		nta_outgoing_bind(s->notify, NULL, NULL); /* it is kept for what it said */
 	} else {
 		nta_outgoing_destroy(s->notify);
@@ -400,6 +411,11 @@ static int notify_answered(void *arg, nta_outgoing_t *outgoing, const sip_t *sip
 			   !s->over && s->notify_len > DATAGRAM_BODY_MAX && s->ops->too_long) {
 			s->ops->too_long(s->arg);
 		} else if (status >= 300 || s->fetch) {
+			if (status >= 300)
+				log_info("subscription",
+					"ended by the answer to a NOTIFY status=%u by=%s octets=%zu",
+					status, nta_sip_is_internal(sip) ? "transport" : "peer",
+					s->notify_len);
 			end(s, SUBSCRIPTION_FAILED);
 		} else if (!s->freed && !s->over) {
 			s->ops->notified(s->arg);

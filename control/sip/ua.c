@@ -15,6 +15,7 @@
 #define TRANSACTIONS_PER_DIALOG                                                                    \
 	4u /* server transactions kept at once, for each dialog that is allowed */
 #define MESSAGE_MAX      393216u /* octets of a SIP message: a body of 256 KiB and room for headers */
+#define UDP_WAITING      4194304u /* octets of datagrams that may wait; the kernel allows less, maybe */
 #define TCP_QUEUE_MAX    1024u /* messages that wait for a peer that does not read its connection */
 #define UA_RETRY_AFTER_S 10
 #define STRAY_RATE       100u  /* 2xx a second, for nobody, that are ended by ACK and BYE */
@@ -592,11 +593,12 @@ static int listener_open(struct ua *ua, const char *text)
 			NTATAG_MCLASS(arrival_class()),
 			NTATAG_BAD_REQ_MASK(~(unsigned)(sip_mask_response | sip_mask_pref)),
 			NTATAG_BAD_RESP_MASK(sip_mask_response), TPTAG_QUEUESIZE(TCP_QUEUE_MAX),
-			TAG_END());
+			TPTAG_UDP_RMEM(UDP_WAITING), TAG_END());
 		if (ua->agent != NULL)
 			return 0;
 	} else if (nta_agent_add_tport(ua->agent, URL_STRING_MAKE(url),
-			   TPTAG_QUEUESIZE(TCP_QUEUE_MAX), TAG_END()) == 0) {
+			   TPTAG_QUEUESIZE(TCP_QUEUE_MAX), TPTAG_UDP_RMEM(UDP_WAITING),
+			   TAG_END()) == 0) {
 		return 0;
 	}
 	r = listener_fault(&at);

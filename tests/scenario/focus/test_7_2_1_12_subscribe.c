@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* 7.2.1.12: Subscribing to Participant information, what is told (7.2.2.10) and how it ends
  * (7.2.2.11), and every clause that says that subscribers hear of something. */
+#include <arpa/inet.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <time.h>
 #include "tests/scenario/focus/group_cast.h"
 #include "tests/scenario/focus/watch.h"
@@ -597,7 +600,8 @@ Test(notify, a_killed_focus_tells_its_subscribers_all_and_goes_on)
 		for (unsigned i = 0; i < 3; i++) {
 			version = all[i]->view.version;
 			all[i]->view.gap_allowed = true;
-			cr_assert(watch_next(all[i], RIG_WAIT_MS), "%u in life %u", i, life);
+			cr_assert(watch_next(all[i], RIG_WAIT_MS), "%u in life %u: %s", i, life,
+				rig.directory);
 			cr_assert(all[i]->view.full && all[i]->view.version > version);
 			cr_assert_eq(all[i]->view.user_count, 3);
 			cr_assert_eq(conference_view_with(&all[i]->view, "connected"), 3);
@@ -635,6 +639,39 @@ Test(notify, a_killed_focus_tells_its_subscribers_all_and_goes_on)
 /* ---- many ---- */
 
 #define CROWD 120u
+
+/* A TCP listener at a peer's port that is not the peer's: it takes the connection that a long NOTIFY
+ * makes, and resets it. */
+Test(notify, a_connection_that_is_reset_is_no_end)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET };
+	const struct linger reset = { .l_onoff = 1 };
+	struct pollfd ready = { .events = POLLIN };
+	int one;
+
+	open_room();
+	enter(&bobs, &bob);
+	enter(&carols, &carol);
+	ready.fd = socket(AF_INET, SOCK_STREAM, 0);
+	at.sin_port = htons(bob.port);
+	inet_pton(AF_INET, "127.0.0.1", &at.sin_addr);
+	cr_assert_eq(bind(ready.fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	cr_assert_eq(listen(ready.fd, 1), 0);
+	cr_assert_eq(watch_ask(&b, &bob, TEAM, ""), 200);
+	cr_assert_eq(poll(&ready, 1, RIG_WAIT_MS), 1, "a short one? then this tests nothing");
+	one = accept(ready.fd, NULL, NULL);
+	cr_assert_geq(one, 0);
+	close(ready.fd);
+	setsockopt(one, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	close(one);
+	cr_assert(watch_next(&b, RIG_WAIT_MS), "%s", rig.directory);
+	cr_assert_eq(b.view.user_count, 3);
+	call_bye(&carols);
+	watch_status(&b, CAROL, "disconnected");
+	call_bye(&call);
+	call_bye(&bobs);
+	close_room();
+}
 
 /* RFC 3261 18.1.1: what does not fit into a datagram goes by TCP; who has none is told the rest. */
 Test(notify, a_roster_that_fits_no_datagram)

@@ -175,7 +175,7 @@ Test(CF_7_2_1_3, R7_unacceptable_media_get_488)
 	REQ("CF-7.2.1.3-R7b");
 	cr_assert(sip_nothing(&bob, 200), "invited all the same");
 	/* Nothing is left of it: there is no active session that one could join. */
-	cr_assert_eq(log_count("session made"), 0);
+	cr_assert_eq(log_count("session: conference made"), 0);
 	close_all();
 }
 
@@ -409,7 +409,7 @@ Test(group, two_first_invites_make_one_session)
 	cr_assert_eq(call_final(&call), 200);
 	cr_assert_eq(call_final(&bobs), 200);
 	cr_assert_str_eq(call.identity, bobs.identity);
-	cr_assert_eq(log_count("session made"), 1);
+	cr_assert_eq(log_count("session: conference made"), 1);
 	call_ack(&call);
 	call_ack(&bobs);
 	call_bye(&call);
@@ -630,7 +630,7 @@ Test(group, options_to_a_group_are_answered)
 	sip_write(&alice, text, strlen(text));
 	cr_assert(sip_await_response(&alice, "OPTIONS", "options-group", 200, RIG_WAIT_MS));
 	HAS(sip_header(&alice.message, "Contact"), "<" TEAM ">;isfocus");
-	cr_assert_eq(log_count("session made"), 0);
+	cr_assert_eq(log_count("session: conference made"), 0);
 	close_all();
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* 7.2.1.5: Rejoining IM Group Session: an INVITE to the Session Identity. Of pre-defined groups
- * (R3): test_7_2_1_4_join. */
+/* 7.2.1.5: Rejoining IM Group Session: an INVITE to the Session Identity. */
+#include "tests/scenario/focus/group_cast.h"
 #include "tests/scenario/focus/watch.h"
 
 static struct sip_party three[3];
@@ -65,7 +65,7 @@ static void says(struct sip_call *who, struct msrp_peer *peer, const char *tid)
 	cr_assert_eq(peer_status(peer, tid), 200);
 }
 
-static char heard[4096]; /* the body taken last */
+static char said[4096]; /* the body taken last */
 
 /* Takes until a message with this text has come. */
 static bool hears(struct msrp_peer *peer, const char *text, int wait_ms)
@@ -73,9 +73,8 @@ static bool hears(struct msrp_peer *peer, const char *text, int wait_ms)
 	while (peer_take(peer, wait_ms)) {
 		if (peer->chunk.method != METHOD_SEND)
 			continue;
-		snprintf(heard, sizeof(heard), "%.*s", (int)peer->body_len,
-			(const char *)peer->body);
-		if (strstr(heard, text) != NULL)
+		snprintf(said, sizeof(said), "%.*s", (int)peer->body_len, (const char *)peer->body);
+		if (strstr(said, text) != NULL)
 			return true;
 	}
 	return false;
@@ -87,7 +86,7 @@ static void leave_all(unsigned count)
 	for (unsigned i = 1; i < count; i++)
 		call_bye(&three[i].call);
 	cr_assert(call_byed(&three[0].call, RIG_WAIT_MS));
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 }
 
 Test(CF_7_2_1_5, R1_a_session_that_is_gone_gets_403)
@@ -98,7 +97,7 @@ Test(CF_7_2_1_5, R1_a_session_that_is_gone_gets_403)
 	snprintf(identity, sizeof(identity), "%s", three[0].call.identity);
 	call_bye(&three[1].call);
 	cr_assert(call_byed(&three[0].call, RIG_WAIT_MS));
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	again.peer = &three[1].peer;
 	cr_assert_eq(rejoin(&three[1], "", offer()), 403);
 	REQ("CF-7.2.1.5-R1");
@@ -119,7 +118,7 @@ Test(CF_7_2_1_5, R1_a_session_that_is_being_ended_is_gone)
 	cr_assert_eq(rejoin(&three[1], "", offer()), 403);
 	HAS(sip_header(&three[1].peer.message, "Warning"), "\"Session does not exist\"");
 	sip_reply(&three[0].peer, &three[0].peer.message, 200, NULL, "", NULL, NULL);
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	part(2);
 }
 
@@ -130,7 +129,7 @@ Test(CF_7_2_1_5, R1_what_rcs_clients_expect_is_404)
 	meet(&rcs, 2);
 	call_bye(&three[1].call);
 	cr_assert(call_byed(&three[0].call, RIG_WAIT_MS));
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	again.peer = &three[1].peer;
 	cr_assert_eq(rejoin(&three[1], "", offer()), 404);
 	HAS(sip_header(&three[1].peer.message, "Warning"), "\"Session does not exist\"");
@@ -190,6 +189,7 @@ Test(CF_7_2_1_5, R2_who_never_took_part_gets_403)
 	REQ("CF-7.2.1.5-R2");
 	peer_close(&msrp);
 	sip_peer_close(&mallory);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -222,6 +222,37 @@ Test(CF_7_2_1_5, R2_who_was_only_invited_may_come_later)
 	close_all();
 }
 
+Test(CF_7_2_1_5, R3_a_group_that_is_full_gets_486)
+{
+	struct sip_call second = { .peer = NULL };
+
+	open_group(NULL, GROUP(MEMBERS MAXIMUM("2") MEMBERS_MAY));
+	enter(&call, &alice);
+	enter(&bobs, &bob);
+	ask(&carols, &carol, call.identity, "");
+	cr_assert_eq(call_final(&carols), 486);
+	cr_assert_str_eq(
+		sip_header(&carol.message, "Warning"), "399 example.com \"Too many participants\"");
+	REQ("CF-7.2.1.5-R3a");
+	/* Who is in takes no further place with another device. */
+	ask(&second, &alice, call.identity, "");
+	cr_assert_eq(call_final(&second), 200);
+	cr_assert_str_eq(sip_header(&alice.message, "P-Asserted-Identity"), "<" TEAM ">");
+	call_ack(&second);
+	/* Nor is there a place when one of two devices goes; there is when a user has gone. */
+	call_bye(&second);
+	ask(&carols, &carol, call.identity, "");
+	cr_assert_eq(call_final(&carols), 486);
+	call_bye(&bobs);
+	ask(&carols, &carol, call.identity, "");
+	cr_assert_eq(call_final(&carols), 200);
+	REQ("CF-7.2.1.5-R3");
+	call_ack(&carols);
+	call_bye(&carols);
+	call_bye(&call);
+	close_all();
+}
+
 /* No check of the number is given for ad-hoc sessions: who was in has his place. */
 Test(CF_7_2_1_5, R3_an_adhoc_session_has_room_for_those_it_knows)
 {
@@ -231,6 +262,7 @@ Test(CF_7_2_1_5, R3_an_adhoc_session_has_room_for_those_it_knows)
 	call_bye(&three[2].call);
 	come_back(&three[2], "");
 	peer_close(&msrp);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -250,7 +282,7 @@ Test(CF_7_2_1_5, R4_the_allow_header_is_remembered)
 			offer()),
 		200);
 	call_ack(&again);
-	cr_assert(sip_await_request(&three[1].peer, "UPDATE", 4000));
+	cr_assert(sip_await_request(&three[1].peer, "UPDATE", RIG_WAIT_MS));
 	cr_assert_str_eq(sip_header(&three[1].peer.message, "Call-ID"), again.id);
 	sip_reply(&three[1].peer, &three[1].peer.message, 200, NULL,
 		"Session-Expires: 4;refresher=uac\r\n", NULL, NULL);
@@ -260,7 +292,7 @@ Test(CF_7_2_1_5, R4_the_allow_header_is_remembered)
 			offer()),
 		200);
 	call_ack(&again);
-	cr_assert(sip_await_request(&three[1].peer, "INVITE", 4000));
+	cr_assert(sip_await_request(&three[1].peer, "INVITE", RIG_WAIT_MS));
 	cr_assert_str_eq(sip_header(&three[1].peer.message, "Call-ID"), again.id);
 	REQ("CF-7.2.1.5-R4");
 	/* Nobody refreshes any more, and these end by themselves. */
@@ -297,6 +329,7 @@ Test(CF_7_2_1_5, R12_subscribers_are_told_and_R5_by_which_name)
 	REQ("CF-7.2.1.5-R5");
 	peer_close(&msrp);
 	part(3);
+	conference_view_fini(&watch->view);
 	free(watch);
 }
 
@@ -309,11 +342,11 @@ Test(CF_7_2_1_5, R6_privacy_gives_an_alias_and_keeps_it)
 	come_back(&three[2], "Privacy: id\r\n");
 	says(&again, &msrp, "hidden01");
 	cr_assert(hears(&three[0].msrp, "hidden01", RIG_WAIT_MS));
-	LACKS(heard, "carol");
-	LACKS(heard, "Bobby");
-	HAS(heard, "From: \"Anonymous 1\" <sip:anon-");
+	LACKS(said, "carol");
+	LACKS(said, "Bobby");
+	HAS(said, "From: \"Anonymous 1\" <sip:anon-");
 	REQ("CF-7.2.1.5-R6");
-	at = strstr(heard, "<sip:anon-");
+	at = strstr(said, "<sip:anon-");
 	snprintf(first, sizeof(first), "%.*s", (int)strcspn(at, ">"), at);
 	/* Whether it asks again or not, it stays who it was (context.md 2.4). */
 	for (unsigned i = 0; i < 2; i++) {
@@ -325,10 +358,11 @@ Test(CF_7_2_1_5, R6_privacy_gives_an_alias_and_keeps_it)
 		snprintf(tid, sizeof(tid), "hidden1%u", i);
 		says(&again, &msrp, tid);
 		cr_assert(hears(&three[1].msrp, tid, RIG_WAIT_MS));
-		HAS(heard, first);
-		LACKS(heard, "carol");
+		HAS(said, first);
+		LACKS(said, "carol");
 	}
 	peer_close(&msrp);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -340,12 +374,12 @@ Test(CF_7_2_1_5, R6_privacy_holds_for_the_sessions_that_stand)
 	meet(NULL, 3);
 	says(&three[2].call, &three[2].msrp, "before01");
 	cr_assert(hears(&three[0].msrp, "before01", RIG_WAIT_MS));
-	HAS(heard, "carol");
+	HAS(said, "carol");
 	come_back(&three[2], "Privacy: id\r\n");
 	says(&three[2].call, &three[2].msrp, "after001");
 	cr_assert(hears(&three[0].msrp, "after001", RIG_WAIT_MS));
-	LACKS(heard, "carol");
-	HAS(heard, "\"Anonymous 1\" <sip:anon-");
+	LACKS(said, "carol");
+	HAS(said, "\"Anonymous 1\" <sip:anon-");
 	call_bye(&again);
 	peer_close(&msrp);
 	leave_all(3);
@@ -366,6 +400,7 @@ Test(CF_7_2_1_5, R6_privacy_that_is_not_allowed_gets_403)
 	cr_assert_eq(rejoin(&three[2], "Privacy: id\r\n", NULL), 403);
 	cr_assert_eq(rejoin(&three[2], "Privacy: none\r\n", offer()), 200);
 	call_ack(&again);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -421,6 +456,7 @@ Test(CF_7_2_1_5, R8_it_is_accepted_as_in_the_general_clause)
 	cr_assert_str_neq(again.leg.uri, three[2].call.leg.uri); /* a path of its own */
 	REQ("CF-7.2.1.5-R9");
 	call_ack(&again);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -448,6 +484,7 @@ Test(CF_7_2_1_5, R9a_types_come_from_the_offer)
 	cr_assert_str_eq(line, "text/html");
 	REQ("CF-7.2.1.5-R9a");
 	call_ack(&again);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -465,6 +502,7 @@ Test(CF_7_2_1_5, R11_the_switch_serves_who_came_back)
 	cr_assert(hears(&msrp, "hello001", RIG_WAIT_MS));
 	REQ("CF-7.2.1.5-R11");
 	peer_close(&msrp);
+	call_free(&three[2].call);
 	three[2].call = again;
 	leave_all(3);
 	part(3);
@@ -524,7 +562,7 @@ Test(CF_7_2_1_5, a_crashed_session_goes_by_itself)
 	meet(&loses, 3);
 	peer_close(&three[2].msrp);
 	come_back(&three[2], "");
-	cr_assert(call_byed(&three[2].call, 4000));
+	cr_assert(call_byed(&three[2].call, RIG_WAIT_MS));
 	cr_assert_str_eq(sip_header(&three[2].peer.message, "Call-ID"), three[2].call.id);
 	HAS(sip_header(&three[2].peer.message, "Reason"),
 		"SIP;cause=480;text=\"MSRP connection lost\"");
@@ -544,7 +582,7 @@ Test(CF_7_2_1_5, a_crashed_side_of_a_session_of_two_comes_back)
 	meet(&loses, 2);
 	peer_close(&three[1].msrp);
 	come_back(&three[1], "");
-	cr_assert(call_byed(&three[1].call, 4000));
+	cr_assert(call_byed(&three[1].call, RIG_WAIT_MS));
 	cr_assert(sip_nothing(&three[0].peer, 300), "the other side was removed");
 	says(&three[0].call, &three[0].msrp, "twoagain");
 	cr_assert(hears(&msrp, "twoagain", RIG_WAIT_MS));
@@ -577,6 +615,6 @@ Test(CF_7_2_1_5, the_inviters_second_device_does_not_answer_its_first)
 	/* Who came by herself may stay, and wait for others. */
 	cr_assert(sip_nothing(&alice, 200));
 	call_bye(&again);
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	close_all();
 }

@@ -103,6 +103,38 @@ Test(CF_7_2_1_6, R3a1_parameters_come_from_the_offer)
 	close_all();
 }
 
+/* RFC 3264 8: what is said again keeps its version, what changed has the next; an offer of ours says
+ * again what was said last. */
+Test(CF_7_2_1_6, what_changes_has_the_next_version_and_nothing_else)
+{
+	unsigned long long session[4], version[4];
+	char body[4096], line[200];
+
+	start(&one, "");
+	for (unsigned i = 0; i < 4; i++) {
+		const char *direction = i == 1 || i == 2 ? "a=sendonly\r\n" : "";
+
+		call_request(&call, "INVITE", "", "application/sdp",
+			call_sdp(&call, "actpass", direction));
+		cr_assert_eq(call_final(&call), 200);
+		call_ack(&call);
+		o_line(&alice.message, line, sizeof(line));
+		cr_assert_eq(
+			sscanf(line, "%*s %llu %llu", &session[i], &version[i]), 2, "%s", line);
+	}
+	cr_assert_eq(session[1], session[0]);
+	cr_assert_eq(version[1], version[0] + 1);
+	cr_assert_eq(version[2], version[1]);
+	cr_assert_eq(version[3], version[2] + 1);
+	snprintf(body, sizeof(body), "%s", alice.message.body);
+	call_request(&call, "INVITE", "", NULL, NULL);
+	cr_assert_eq(call_final(&call), 200);
+	cr_assert_str_eq(alice.message.body, body);
+	call_ack(&call);
+	call_bye(&call);
+	close_all();
+}
+
 /* 7.2.2.6: the others stay as they are, by our local policy. */
 Test(CF_7_2_1_6, N1_the_others_are_not_asked_for_new_parameters)
 {
@@ -228,10 +260,10 @@ Test(CF_7_2_1_11, R1b_a_refresh_restarts_the_timer)
 	call_ack(&call);
 	cr_assert(sip_nothing(&alice, 2500), "the first interval still counts");
 	REQ("CF-7.2.1.11-R1b");
-	cr_assert(call_byed(&call, 3000));
+	cr_assert(call_byed(&call, RIG_WAIT_MS));
 	HAS(sip_header(&alice.message, "Reason"), "SIP;cause=408;text=\"Session expired\"");
 	REQ("CF-7.2.1.11-EXP1");
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 1000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	close_all();
 }
 
@@ -248,7 +280,7 @@ Test(CF_7_2_1_11, too_small_an_interval_gets_422)
 		"application/sdp", call.offer);
 	cr_assert_eq(call_final(&call), 422);
 	call_bye(&call);
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 1000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 	close_all();
 }
 

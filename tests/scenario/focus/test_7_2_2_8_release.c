@@ -27,7 +27,7 @@ static void ended_for(unsigned who, const char *reason, int wait_ms)
 
 static void over(void)
 {
-	cr_assert(rig_log_has(&rig.focus, "conferences=0", 2000));
+	cr_assert(rig_log_has(&rig.focus, "conferences=0", RIG_WAIT_MS));
 }
 
 static unsigned says(unsigned who, const char *tid)
@@ -120,7 +120,7 @@ Test(release, it_may_last_so_long)
 {
 	meet("  max_duration: 2\n", 3);
 	for (unsigned i = 0; i < 3; i++)
-		ended_for(i, "SIP;cause=410;text=\"Session too long\"", 5000);
+		ended_for(i, "SIP;cause=410;text=\"Session too long\"", RIG_WAIT_MS);
 	over();
 	part(3);
 }

@@ -112,6 +112,7 @@ Test(anonymity, nothing_that_others_get_says_who_it_is)
 	cr_assert_eq(says(&three[1], "sip:nobody@example.com", "private4"), 404);
 	party_close(three, 3);
 	sip_rig_stop(&rig);
+	conference_view_fini(&watch->view);
 	free(watch);
 }
 
@@ -150,6 +151,31 @@ Test(anonymity, a_private_message_to_the_alias_arrives)
 	}
 	peer_close(&msrp);
 	party_close(three, 3);
+	sip_rig_stop(&rig);
+}
+
+/* Who is anonymous invites as nobody, also by a REFER that says nothing of privacy. */
+Test(anonymity, whom_an_anonymous_user_refers_learns_nothing_either)
+{
+	struct sip_call daves;
+	struct sip_peer dave;
+	char headers[400];
+
+	sip_rig_start(&rig, NULL);
+	party_meet(&rig, three, 2, HIDDEN, false);
+	sip_peer_open(&dave, &rig, "dave", SIP_TRUSTED, false);
+	snprintf(headers, sizeof(headers),
+		"Refer-To: <sip:dave@127.0.0.1:%u>\r\nRefer-Sub: false\r\n", dave.port);
+	call_request(&three[0].call, "REFER", headers, NULL, NULL);
+	cr_assert_eq(call_answer_to(&three[0].call, "REFER"), 202);
+	call_incoming(&daves, &dave);
+	LACKS(daves.invite.text, SECRET);
+	LACKS(daves.invite.text, "Referred-By");
+	cr_assert_str_eq(sip_header(&daves.invite, "P-Asserted-Identity"), "<" SIP_FACTORY ">");
+	call_reject(&daves, 486, "");
+	call_free(&daves);
+	sip_peer_close(&dave);
+	party_close(three, 2);
 	sip_rig_stop(&rig);
 }
 
@@ -275,5 +301,6 @@ Test(anonymity, who_hides_later_is_gone_from_the_roster_under_her_address)
 	cr_assert_eq(watch->view.user_count, 3);
 	party_close(three, 3);
 	sip_rig_stop(&rig);
+	conference_view_fini(&watch->view);
 	free(watch);
 }

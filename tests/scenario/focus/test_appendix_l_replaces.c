@@ -182,6 +182,17 @@ Test(appendix_L, garbage_makes_no_header)
 		LACKS(bobs.invite.text, "Evil");
 		refuse_both(486);
 	}
+	/* No control character either, which would not begin a line. */
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const subjects[] = { "a%7Fb", "a%09b", "a%1Bb" };
+
+		snprintf(headers, sizeof(headers), "?Subject=%s", subjects[i]);
+		extend(headers, "");
+		call_incoming(&bobs, &bob);
+		call_incoming(&carols, &carol);
+		cr_assert_str_eq(sip_header(&bobs.invite, "Subject"), "", "%s", headers);
+		refuse_both(486);
+	}
 	/* Of several the first is taken. */
 	extend("?Replaces=" OLD "&amp;Replaces=b%3Bto-tag%3Dt%3Bfrom-tag%3Df", "");
 	call_incoming(&bobs, &bob);

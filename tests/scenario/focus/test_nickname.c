@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* NICKNAME (RFC 7701 7) at the focus: who may be called what. What the switch does of it:
  * tests/scenario/switch/test_nickname. */
+#include <signal.h>
 #include "tests/scenario/focus/watch.h"
 
 static struct sip_party three[3];
@@ -163,6 +164,8 @@ Test(nickname, an_anonymous_user_has_none)
 	party_meet(&rig, three, 3, "Privacy: id\r\n", true);
 	cr_assert_eq(named(0, "Alice"), 403);
 	cr_assert_eq(named(0, ""), 200);
+	/* Her address is nobody's here: another may be called so, as if she were not there. */
+	cr_assert_eq(named(1, "sip:alice@example.com"), 200);
 	/* Nor may another have what the alias is called. */
 	cr_assert_eq(named(1, "anonymous  1"), 425);
 	cr_assert_eq(named(1, "Anonymous 2"), 200);
@@ -195,5 +198,22 @@ Test(nickname, subscribers_are_told_of_it)
 		cr_assert(watch_next(watch, RIG_WAIT_MS), "%s", watch->body);
 	}
 	part();
+	conference_view_fini(&watch->view);
 	free(watch);
+}
+
+Test(nickname, it_outlives_the_focus)
+{
+	meet("");
+	cr_assert_eq(named(0, "Alice W"), 200);
+	kill(rig.focus.pid, SIGKILL);
+	cr_assert_eq(rig_daemon_ended(&rig.focus, RIG_WAIT_MS), -2);
+	rig_daemon_start(&rig.focus, &rig, "PLENUM_FOCUS");
+	cr_assert(rig_daemon_ready(&rig.focus, RIG_WAIT_MS));
+	cr_assert(rig_log_has(&rig.focus, "switch attached", RIG_WAIT_MS));
+	cr_assert_eq(named(1, "alice w"), 425);
+	cr_assert_eq(named(0, "ALICE W"), 200);
+	cr_assert_eq(named(0, ""), 200);
+	cr_assert_eq(named(1, "alice w"), 200);
+	part();
 }

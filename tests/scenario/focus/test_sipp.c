@@ -78,7 +78,7 @@ Test(sipp, adhoc_conferences_whose_members_are_invited_and_removed)
 	sipp_needed();
 	sip_rig_start(&rig, &options);
 	call_with_invited("adhoc", 20, 3);
-	cr_assert_eq(log_count("adhoc: conference made"), 20);
+	cr_assert_eq(log_count("session: conference made"), 20);
 	cr_assert_eq(log_count("invite: connected"), 60);
 	cr_assert_eq(log_count("remove: removed"), 60);
 	cr_assert_eq(log_count("conference: ended"), 20);
@@ -181,7 +181,7 @@ Test(sipp, groups_whose_members_are_invited)
 	sipp_call("group", &caller);
 	sipp_end(&invited);
 	conferences_over();
-	cr_assert_eq(log_count("group: session made"), GROUPS);
+	cr_assert_eq(log_count("session: conference made"), GROUPS);
 	cr_assert_eq(log_count("invite: connected"), 2 * GROUPS);
 	cr_assert_eq(log_count("conference: ended"), GROUPS);
 	sip_rig_stop(&rig);
