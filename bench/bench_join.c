@@ -4,8 +4,8 @@
  *
  * sipp calls the conference factory without a list (allow_empty_factory), so each call makes a
  * conference of one member, with a room and a leg in the switch, and ends it again. This is more
- * work than a join into a conference that exists; that is bench_room's. CPU time of both processes by the kernel's count; a call a second and core is its
- * reciprocal, not a rate that was offered.
+ * work than a join into a conference that exists; that is bench_room's. CPU time of both processes
+ * by the kernel's count; a call a second and core is its reciprocal, not a rate that was offered.
  * Memory: the growth of the focus's resident memory between few and many calls that are held, over
  *         TCP, where no transaction
  * lingers. usage: bench_join; PLENUM_SWITCH and PLENUM_FOCUS name the programs; sipp (sip-tester)

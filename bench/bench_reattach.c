@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* bench_reattach: how long nobody is there when the focus was killed with SIGKILL and started again,
- * by the number of dialogs that it has to make again.
+/* bench_reattach: how long nobody is there when the focus was killed with SIGKILL and started
+ * again, by the number of dialogs that it has to make again.
  *
- * Members of pre-defined groups join over UDP, in rooms of ten and in one room. Then, several rounds:
- * the focus is killed, started, and says "ready": its store is read, every dialog stands, the switch
- * is attached and each room and leg claimed. Meanwhile a process asks OPTIONS every 2 ms: the longest
- * time between two answers is how long SIP was unanswered, the start of the process included. At the
- * end every member leaves in its old dialog, and any answer but 200 ends the program.
+ * Members of pre-defined groups join over UDP, in rooms of ten and in one room. Then, several
+ * rounds: the focus is killed, started, and says "ready": its store is read, every dialog stands,
+ * the switch is attached and each room and leg claimed. Meanwhile a process asks OPTIONS every 2
+ * ms: the longest time between two answers is how long SIP was unanswered, the start of the process
+ * included. At the end every member leaves in its old dialog, and any answer but 200 ends the
+ * program.
  *
  * The machine's CPUs are shared with whatever else runs: the least of the rounds is what the work
  * takes, the median what one gets.

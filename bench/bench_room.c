@@ -15,8 +15,8 @@
  *           telling them is the joins'; over TCP, as a full state of a thousand users is no
  *           datagram.
  * Memory:   growth of the focus's anonymous memory (heap) and of its mapped file (the store) from
- *           500 participants in a room to 10,000, and when all of them subscribe; over TCP, where no
- *           transaction lingers.
+ *           500 participants in a room to 10,000, and when all of them subscribe; over TCP, where
+ *           no transaction lingers.
  * usage:    bench_room [memory|tcp|udp|told]; PLENUM_SWITCH and PLENUM_FOCUS name the programs.
  */
 #include <stdio.h>

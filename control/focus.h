@@ -3,7 +3,8 @@
  *
  * Place:    main -> focus; ua and media call back into it; it hands requests to controlling/.
  * Threads:  one.
- * Memory:   owns ua, media, groups and every conference from focus_new to focus_free; config is kept.
+ * Memory:   owns ua, media, groups and every conference from focus_new to focus_free; config is
+ *           kept.
  */
 #ifndef CONTROL_FOCUS_H
 #define CONTROL_FOCUS_H

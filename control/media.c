@@ -327,8 +327,8 @@ static int command_submit(
 			m->lost = true;
 		return result == -ENOBUFS ? result : -EPIPE;
 	}
-	/* What a peer is told next relies on it: the switch must see it before the peer's octets. Of
-	 * rooms and new legs nobody is told before their answer has come. */
+	/* What a peer is told next relies on it: the switch must see it before the peer's octets.
+	 * Of rooms and new legs nobody is told before their answer has come. */
 	if (cmd->type != CMD_ROOM_OPEN && cmd->type != CMD_ROOM_CLOSE && cmd->type != CMD_LEG_ADD)
 		controller_flush(m->controller);
 	else

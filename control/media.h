@@ -36,12 +36,12 @@ struct media_ops {
 	void (*up)(void *arg); /* commands are accepted from now on */
 	/* The switch has gone. Every room and leg handle stays, but is dead until freed. */
 	void (*down)(void *arg);
-	/* While the switch's objects are listed after an attachment, before `up`: a room or leg of an
-	 * earlier life of ours that is still there, known by its tag. The handle is the caller's from
-	 * now on when it returns the argument that callbacks are to carry; NULL: unknown, it is closed.
-	 * A room comes before its legs; room_arg is what room_found returned. No command is taken
-	 * yet (-EPIPE), but handles may be given back, such as one from before that is dead. What
-	 * happened to a leg meanwhile is in its status. */
+	/* While the switch's objects are listed after an attachment, before `up`: a room or leg of
+	 * an earlier life of ours that is still there, known by its tag. The handle is the caller's
+	 * from now on when it returns the argument that callbacks are to carry; NULL: unknown, it
+	 * is closed. A room comes before its legs; room_arg is what room_found returned. No command
+	 * is taken yet (-EPIPE), but handles may be given back, such as one from before that is
+	 * dead. What happened to a leg meanwhile is in its status. */
 	void *(*room_found)(void *arg, const struct object_tag *tag, struct media_room *room,
 		const struct room_counts *counts);
 	void *(*leg_found)(void *arg, void *room_arg, const struct object_tag *tag,

@@ -42,8 +42,8 @@ struct conference {
 	struct focus *focus;
 	enum conference_kind kind;
 	char uri[CONFERENCE_URI_MAX]; /* IM Session Identity */
-	/* Conference-factory-URI or IM Group Identity, as written: From of our invitations, asserted
-	 * in our answers (CF-7.2.1.1-OK4a, -OK4b). */
+	/* Conference-factory-URI or IM Group Identity, as written: From of our invitations,
+	 * asserted in our answers (CF-7.2.1.1-OK4a, -OK4b). */
 	char *identity;
 	struct group *group;   /* GROUP: the document last in force; a reference of ours */
 	char *group_canonical; /* its identity: ours, as a document may be replaced */
@@ -63,8 +63,8 @@ struct conference {
 	uint64_t forgotten;            /* highest revision of a user who is forgotten */
 	uint64_t joins;                /* users who connected, ever */
 	unsigned in_state[PARTICIPANT_STATE_COUNT]; /* participants by state */
-	/* Users, without hidden ones: with a connected session; with none, but one that is invited or
-	 * joins; with any of these. */
+	/* Users, without hidden ones: with a connected session; with none, but one that is invited
+	 * or joins; with any of these. */
 	unsigned connected, pending;
 	unsigned left_count;
 	unsigned invited;       /* invitations that the set-up made */
@@ -168,8 +168,8 @@ unsigned conference_leg_number(const struct object_tag *tag);
 void conference_wrapped_types(const struct config *config, char *out, size_t size);
 /* The leg takes part from now on: its identities go to the switch; again when they changed. */
 must_check int conference_member_add(struct participant *participant);
-/* 7.2.3.2 (context.md 2.4): the user, and so each of its sessions, is known by an alias from now on,
- * for as long as the conference lives; again: nothing. */
+/* 7.2.3.2 (context.md 2.4): the user, and so each of its sessions, is known by an alias from now
+ * on, for as long as the conference lives; again: nothing. */
 must_check int conference_hide(struct user *user);
 /* May it send private messages, and is it told that it may? */
 bool conference_allows_private(const struct conference *conference, const struct user *user);

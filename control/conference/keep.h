@@ -33,7 +33,8 @@ void keep_conference(struct conference *conference);
 void keep_numbers(struct conference *conference); /* next_endpoint has risen */
 void keep_user(struct user *user);
 void keep_participant(struct participant *participant);
-/* A new or refreshed subscriber is written at once: it has no mark, and its answer is on its way. */
+/* A new or refreshed subscriber is written at once: it has no mark, and its answer is on its
+ * way. */
 void keep_subscriber(struct subscriber *subscriber);
 /* It is about to be freed. */
 void keep_forget_conference(struct conference *conference);

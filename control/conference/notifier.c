@@ -208,7 +208,8 @@ static size_t write_user(struct conference_info *info, const struct user *u, boo
 	struct conference_info_user user = {
 		.entity = user_shown_uri(u),
 		.display_text = text,
-		/* An anonymous user is known by its alias, and by nothing that it is called elsewhere. */
+		/* An anonymous user is known by its alias, and by nothing that it is called
+		 * elsewhere. */
 		.nickname = u->alias == NULL ? u->nickname : NULL,
 	};
 	const struct participant *p;

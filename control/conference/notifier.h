@@ -58,8 +58,9 @@ struct notifiers {
 	bool turning;
 	unsigned farewells; /* last NOTIFYs that wait for their turn */
 	uint64_t sent;      /* NOTIFYs, but for the last of a subscription */
-	/* For survival; NULL: nobody keeps them. kept: the subscriber is new, or was refreshed. gone:
-	 * it is about to be freed, or its conference has ended and only the last NOTIFY is left. */
+	/* For survival; NULL: nobody keeps them. kept: the subscriber is new, or was refreshed.
+	 * gone: it is about to be freed, or its conference has ended and only the last NOTIFY is
+	 * left. */
 	void (*kept)(struct subscriber *subscriber);
 	void (*gone)(struct subscriber *subscriber);
 };

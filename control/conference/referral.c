@@ -109,7 +109,8 @@ static void say(struct referral *r, const char *text)
 		log_warning("referral", "no memory for a NOTIFY");
 }
 
-/* CF-7.2.1.8-R2a-ix: takes the subscription away with a last NOTIFY, which follows one in flight. */
+/* CF-7.2.1.8-R2a-ix: takes the subscription away with a last NOTIFY, which follows one in
+ * flight. */
 static void say_last(struct referral *r, const char *reason, const char *text)
 {
 	struct subscription *last = r->subscription;

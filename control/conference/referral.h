@@ -7,8 +7,8 @@
  *           for each outcome, the last of which ends the subscription. With several targets each
  *           message/sipfrag has a To that says whose outcome it is.
  * Threads:  the focus's one thread.
- * Memory:   owned by the focus (struct referrals); it goes by itself when every outcome is known and
- *           the last NOTIFY was sent, whatever becomes of the conference meanwhile. It does not
+ * Memory:   owned by the focus (struct referrals); it goes by itself when every outcome is known
+ *           and the last NOTIFY was sent, whatever becomes of the conference meanwhile. It does not
  *           survive the focus: the referrer's subscription then ends by its own time.
  */
 #ifndef CONTROL_CONFERENCE_REFERRAL_H

@@ -9,8 +9,8 @@
 
 #define NUMBER_MAX 1048575u /* of a participant in the switch (switch_cmd.h) */
 
-/* Addresses and aliases in one space of names, what people are called in another: nobody can take an
- * address by being called so. */
+/* Addresses and aliases in one space of names, what people are called in another: nobody can take
+ * an address by being called so. */
 #define CALLED "\""
 
 enum { NAME_ADDRESS, NAME_SECOND, NAME_ALIAS, NAME_ALIAS_NAME, NAME_NICKNAME };

@@ -79,9 +79,9 @@ must_check int user_alias(struct user *user);
 /* The one that it had in an earlier life. -EBADMSG: it has one, or another has that. */
 must_check int user_alias_set(struct user *user, const char *alias, const char *alias_name);
 /* RFC 7701 7: takes a nickname, until the last of its sessions ends; an empty one removes it. The
- * one before stays when this is refused; the caller says user_changed. -EPERM: an anonymous user has none; -EBADMSG: malformed;
- * -EEXIST: reserved (conference.reserved_nicknames), or another user has it or is known by it;
- * -ENOBUFS. */
+ * one before stays when this is refused; the caller says user_changed. -EPERM: an anonymous user
+ * has none; -EBADMSG: malformed; -EEXIST: reserved (conference.reserved_nicknames), or another user
+ * has it or is known by it; -ENOBUFS. */
 must_check int user_nickname_set(struct user *user, struct span name);
 /* The name that others see: alias name, else nickname, else display name, else the user part. */
 struct span user_shown_name(const struct user *user);

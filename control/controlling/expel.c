@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* 7.2.1.8: REFER with method=BYE. Refer-To names the one who is to go (S4 7.1.1.14), or the session,
- * which the referrer then leaves (context.md 3.6). */
+/* 7.2.1.8: REFER with method=BYE. Refer-To names the one who is to go (S4 7.1.1.14), or the
+ * session, which the referrer then leaves (context.md 3.6). */
 #include "control/conference/referral.h"
 #include "control/controlling/procedures.h"
 #include "control/controlling/refer.h"

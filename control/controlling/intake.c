@@ -272,8 +272,8 @@ int intake_enter(struct participant **out, struct conference *c, struct dialog *
 	struct participant *p;
 	struct user *u;
 	char *allow;
-	/* CF-7.2.1.2-R4, CF-7.2.1.5-R5: the display name of P-Asserted-Identity, else of From (context.md 3.1,
-	 * 5.5). */
+	/* CF-7.2.1.2-R4, CF-7.2.1.5-R5: the display name of P-Asserted-Identity, else of From
+	 * (context.md 3.1, 5.5). */
 	int r = user_enter(&u, c, request->asserted, request->asserted_second,
 		request->asserted_uri, request->display_name);
 

@@ -31,7 +31,8 @@ bool intake_is_welcome(struct focus *focus, struct dialog *dialog, const struct 
 /* Finds the parts of the body: 400 when it is malformed, 415 for one of another type. */
 bool intake_parts(struct focus *focus, struct dialog *dialog, const struct request *request,
 	struct intake *in);
-/* The offer: 400, or 488 with what we can do. None is none: then our 200 has one (in->has_offer). */
+/* The offer: 400, or 488 with what we can do. None is none: then our 200 has one
+ * (in->has_offer). */
 bool intake_offer(struct focus *focus, struct dialog *dialog, struct intake *in);
 /* The URI list, if there is one: 400 with where and why. in->has_list says whether there is. */
 bool intake_list(struct focus *focus, struct dialog *dialog, const struct request *request,

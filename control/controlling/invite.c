@@ -24,8 +24,8 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* RFC 3261 19.1.1: %HH. False: malformed, too long, or with a control character, so that nothing that stands
- * in a list can begin a header line. */
+/* RFC 3261 19.1.1: %HH. False: malformed, too long, or with a control character, so that nothing
+ * that stands in a list can begin a header line. */
 static bool unescape(char *out, size_t size, struct span in)
 {
 	size_t len = 0;

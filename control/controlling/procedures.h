@@ -113,8 +113,8 @@ must_check int invite_add(struct participant **out, struct conference *conferenc
 	struct inviter *inviter, const char *canonical, struct span uri, const char *display_name,
 	struct span headers);
 /* Does the header part of a list entry or Refer-To ask for Replaces? The invited one compares who
- * invites with whom he talks to (Appendix L), so an anonymous inviter is refused: 403 "Anonymity not
- * allowed" (context.md 3.9). */
+ * invites with whom he talks to (Appendix L), so an anonymous inviter is refused: 403 "Anonymity
+ * not allowed" (context.md 3.9). */
 bool invite_replaces(struct span headers);
 void invite_answered(struct participant *participant, const struct response *response);
 /* An INVITE to a Session Identity; conference NULL: there is none (any more). */
@@ -123,7 +123,8 @@ void rejoin_received(struct focus *focus, struct dialog *dialog, const struct re
 void modify_received(struct participant *participant, const struct request *request);
 /* The peer's answer to an offer of ours within the dialog; may be empty. */
 void modify_answered(struct participant *participant, struct span body);
-/* The answer to the offer of our 200 to an initial INVITE. False: there is none that can be taken. */
+/* The answer to the offer of our 200 to an initial INVITE. False: there is none that can be
+ * taken. */
 must_check bool answer_taken(struct participant *participant, struct span body);
 /* A SUBSCRIBE to the conference package that makes a subscription; within: the session whose dialog
  * it came in, NULL: it came outside of one. Answers t. */

@@ -104,7 +104,8 @@ static bool single_read(struct refer *refer, struct ua_transaction *t, struct sp
 	return r == 0 ? true : refuse_target(refer, t, r);
 }
 
-/* The part that "cid:..." names; a body that is no multipart is the list itself. False: answered. */
+/* The part that "cid:..." names; a body that is no multipart is the list itself. False:
+ * answered. */
 static bool list_find(
 	struct refer *refer, struct ua_transaction *t, struct span cid, struct span *out)
 {
@@ -198,7 +199,8 @@ static bool targets_read(struct refer *refer, struct ua_transaction *t)
 
 /* ---- who asks, and where ---- */
 
-/* What the URI is of: a Session Identity, or the Group Identity of an active session. NULL: none. */
+/* What the URI is of: a Session Identity, or the Group Identity of an active session. NULL:
+ * none. */
 static struct conference *conference_of(struct focus *focus, struct span uri)
 {
 	struct conference *c;
@@ -225,8 +227,8 @@ static bool is_known(const struct request *request, const struct participant *p)
 	return request->trusted;
 }
 
-/* A REFER with method=BYE whose Refer-To is an identity of a session is about that session, whatever
- * its Request-URI (7.2.1.8, step 2). */
+/* A REFER with method=BYE whose Refer-To is an identity of a session is about that session,
+ * whatever its Request-URI (7.2.1.8, step 2). */
 static bool names_session(const struct request *request, const char *domain)
 {
 	struct refer_target target = { 0 };

@@ -50,8 +50,8 @@ void rejoin_received(struct focus *focus, struct dialog *dialog, const struct re
 	}
 	log_info("rejoin", "asked conference=%s number=%u", c->uri, p->number);
 	/* Its leg, and then its 200 (answer.c): CF-7.2.1.5-R8, CF-7.2.1.5-R9, CF-7.2.1.5-R9a,
-	 * CF-7.2.1.5-R10, CF-7.2.1.5-R11. What stands of an earlier session of the same user goes by
-	 * its own BYE, its lost connection or its session timer. */
+	 * CF-7.2.1.5-R10, CF-7.2.1.5-R11. What stands of an earlier session of the same user goes
+	 * by its own BYE, its lost connection or its session timer. */
 	session_feed(p, PARTICIPANT_EV_ASKS);
 	conference_settle(c);
 out:

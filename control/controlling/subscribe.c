@@ -101,8 +101,8 @@ static struct user *find_user(struct focus *focus, struct ua_transaction *t,
 		   !is(u, request->asserted_second)) {
 		u = NULL;
 	}
-	/* CF-7.2.1.12-R4, CF-7.2.1.12-R4a, CF-7.2.1.12-R4b: attends it, and is permitted. An alias is
-	 * no address that one is asserted by. */
+	/* CF-7.2.1.12-R4, CF-7.2.1.12-R4a, CF-7.2.1.12-R4b: attends it, and is permitted. An alias
+	 * is no address that one is asserted by. */
 	if (u != NULL && user_is_connected(u) &&
 		(c->kind == CONFERENCE_ADHOC ||
 			group_allows(c->group, GROUP_CONFERENCE_STATE, u->canonical,

@@ -12,7 +12,8 @@
 
 static issize_t (*body_of_stack)(msg_t *msg, msg_pub_t *pub, char octets[], isize_t len, int end);
 
-/* Each of that name, also one without a value; the stack's own call drops the first that has one. */
+/* Each of that name, also one without a value; the stack's own call drops the first that has
+ * one. */
 static void parameters_drop(sip_via_t *via, const char *name)
 {
 	msg_param_t *kept = (msg_param_t *)via->v_params;
@@ -96,10 +97,10 @@ int su_getaddrinfo(
 	return getaddrinfo(node, service, &numeric, found);
 }
 
-/* How many octets the stack takes from a socket at once; in the library's place as well. It would take all
- * there are, as one message to begin with, and give up the connection when that is more than a message
- * may have: so did a peer that sent its requests faster than we took them. It comes back for the
- * rest, after the other connections. A datagram has fewer. */
+/* How many octets the stack takes from a socket at once; in the library's place as well. It would
+ * take all there are, as one message to begin with, and give up the connection when that is more
+ * than a message may have: so did a peer that sent its requests faster than we took them. It comes
+ * back for the rest, after the other connections. A datagram has fewer. */
 issize_t su_getmsgsize(su_socket_t s)
 {
 	int waiting;

@@ -79,8 +79,8 @@ static bool is_reachable(const url_t *url)
 		       strcasecmp(transport, "tls") != 0);
 }
 
-/* RFC 3261 12.1: what makes the other end of a dialog: a tag, a target, a route set that can be read,
- * and a first hop that can be reached. */
+/* RFC 3261 12.1: what makes the other end of a dialog: a tag, a target, a route set that can be
+ * read, and a first hop that can be reached. */
 static bool makes_dialog(const sip_t *sip, const char *tag)
 {
 	const sip_route_t *route = sip->sip_record_route;
@@ -535,8 +535,8 @@ int dialog_received(
 		return 0;
 	}
 	dialog->state = DIALOG_THEIRS;
-	/* RFC 3261 12.1.1, 3GPP TS 24.229 5.7.2: the route set is what the core recorded, and all that
-	 * follows in the dialog goes by it: CF-7.2.1.1-IMS, CF-7.2.1.3-IMS, CF-7.2.1.4-IMS,
+	/* RFC 3261 12.1.1, 3GPP TS 24.229 5.7.2: the route set is what the core recorded, and all
+	 * that follows in the dialog goes by it: CF-7.2.1.1-IMS, CF-7.2.1.3-IMS, CF-7.2.1.4-IMS,
 	 * CF-7.2.1.5-IMS, CF-7.2.1.9-IMS, CF-7.2.1.10-IMS, CF-7.2.1.11-IMS */
 	/* A CSeq of our own from the beginning: left to the stack it comes with the first request,
 	 * and one that a further usage of the dialog sends is in no record of this dialog. */
@@ -757,8 +757,8 @@ static int invitation_answered(void *arg, nta_outgoing_t *outgoing, const sip_t 
 			dialog->state = DIALOG_OVER;
 			response = (struct response){ .status = 487, .internal = true };
 		} else if (!usable) {
-			/* RFC 3261 21.5.3: an answer that we can do nothing with. It is ended as well
-			 * as it can be. */
+			/* RFC 3261 21.5.3: an answer that we can do nothing with. It is ended as
+			 * well as it can be. */
 			acknowledge(dialog, nta_outgoing_cseq(outgoing), NULL);
 			bye_send(dialog);
 			dialog->state = DIALOG_OVER;

@@ -101,10 +101,10 @@ bool dialog_is_confirmed(const struct dialog *dialog);
  * or our 2xx not acknowledged, what that needs. Nothing needs to be kept of one that is over. */
 void dialog_pack(const struct dialog *dialog, struct pack *pack);
 bool dialog_is_over(const struct dialog *dialog);
-/* Makes one that was confirmed. lives: how many lives ago it was stored; our CSeq goes on from there
- * + lives * 2^16. A 2xx of ours that was not acknowledged is said again, a 2xx of theirs that comes
- * again is acknowledged; a session timer that ran out meanwhile has run out now. -EPROTO: it was not
- * confirmed, or is to end: dialog_abandon; -EBADMSG: no such record; -ENOBUFS. */
+/* Makes one that was confirmed. lives: how many lives ago it was stored; our CSeq goes on from
+ * there + lives * 2^16. A 2xx of ours that was not acknowledged is said again, a 2xx of theirs that
+ * comes again is acknowledged; a session timer that ran out meanwhile has run out now. -EPROTO: it
+ * was not confirmed, or is to end: dialog_abandon; -EBADMSG: no such record; -ENOBUFS. */
 must_check int dialog_restore(struct ua *ua, struct dialog **out, const struct unpacked *fields,
 	uint32_t lives, const struct dialog_ops *ops, void *arg);
 /* Ends what the record is about: BYE with its own reason, else this one; CANCEL where it was our

@@ -43,7 +43,8 @@ static char *params_copy(char *out, struct span params, enum refer_to_method *me
 
 int refer_to_parse(struct span text, struct refer_to *out)
 {
-	/* A user part may have semicolons and question marks of its own; a header may have no '@'. */
+	/* A user part may have semicolons and question marks of its own; a header may have no
+	 * '@'. */
 	const char *at = text.len > 0 ? memchr(text.at, '@', text.len) : NULL;
 	size_t user = at != NULL ? (size_t)(at - text.at) : 0;
 	struct span headers = span_make(text.at + user, text.len - user);

@@ -152,7 +152,8 @@ static bool source_is_trusted(struct ua *ua, nta_incoming_t *incoming)
 	return trusted;
 }
 
-/* RFC 3325, 3GPP TS 24.229 5.7.1.4; context.md 3.1: believed from a trusted source only; two values, sip: and tel:, name one user. */
+/* RFC 3325, 3GPP TS 24.229 5.7.1.4; context.md 3.1: believed from a trusted source only; two
+ * values, sip: and tel:, name one user. */
 static void identity_read(struct request *out, su_home_t *home, const sip_t *sip, bool trust_from)
 {
 	const sip_p_asserted_identity_t *pai = sip_p_asserted_identity(sip);

@@ -56,8 +56,8 @@ struct ua {
 	} watched[UA_WATCH_MAX];
 };
 
-/* A leg of the stack that subscriptions use, alone or beside the dialog of an INVITE, which they may
- * outlive (RFC 5057). It goes with the last of them. */
+/* A leg of the stack that subscriptions use, alone or beside the dialog of an INVITE, which they
+ * may outlive (RFC 5057). It goes with the last of them. */
 struct usages {
 	struct ua *ua;
 	nta_leg_t *leg;
@@ -96,7 +96,8 @@ must_check int ua_route(struct ua *ua, su_home_t *home, const char *remote,
  * error. */
 int dialog_received(
 	struct ua *ua, nta_incoming_t *incoming, const sip_t *sip, const struct request *request);
-/* A 2xx to an INVITE that no transaction knows: is it of a dialog of ours? Then it is acknowledged. */
+/* A 2xx to an INVITE that no transaction knows: is it of a dialog of ours? Then it is
+ * acknowledged. */
 bool dialog_acknowledges(struct ua *ua, const sip_t *sip);
 /* At the end: those that nobody owns any more and that still wait, for an ACK or so. */
 void dialogs_drop(struct ua *ua);

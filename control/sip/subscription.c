@@ -121,8 +121,8 @@ static int usages_of(struct usages **out, struct ua_transaction *t, const sip_t 
 			SIPTAG_CALL_ID(sip->sip_call_id), SIPTAG_FROM(sip->sip_to),
 			SIPTAG_TO(sip->sip_from), SIPTAG_CSEQ_STR("1"),
 			NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
-		/* RFC 6665 4.4.1: Record-Route of the request makes the route set, as for an INVITE:
-		 * CF-7.2.1.7-IMS, CF-7.2.1.8-IMS, CF-7.2.1.12-IMS */
+		/* RFC 6665 4.4.1: Record-Route of the request makes the route set, as for an
+		 * INVITE: CF-7.2.1.7-IMS, CF-7.2.1.8-IMS, CF-7.2.1.12-IMS */
 		if (leg == NULL || nta_leg_tag(leg, NULL) == NULL ||
 			nta_leg_server_route(leg, sip->sip_record_route, sip->sip_contact) < 0)
 			goto failed;
@@ -376,8 +376,9 @@ static bool retry_later(struct subscription *s, unsigned status, const sip_t *si
 	if (s->retried || s->freed)
 		return false;
 	if (status == 503 && nta_sip_is_internal(sip) && s->notify_len <= DATAGRAM_BODY_MAX)
-		/* TCP was tried because of the length (RFC 3261 18.1.1), and was not plainly refused,
-		 * or a connection that stood is gone: the next attempt may find another way. */
+		/* TCP was tried because of the length (RFC 3261 18.1.1), and was not plainly
+		 * refused, or a connection that stood is gone: the next attempt may find another
+		 * way. */
 		wait_ms = RETRY_TRANSPORT_MS;
 	else if (sip != NULL && sip->sip_retry_after != NULL &&
 		 sip->sip_retry_after->af_delta <= RETRY_AFTER_MAX_S)

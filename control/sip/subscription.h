@@ -36,8 +36,8 @@ struct subscription_ops {
 	/* The NOTIFY in flight was answered 2xx; the next one may go. */
 	void (*notified)(void *arg);
 	void (*ended)(void *arg, enum subscription_end end);
-	/* The NOTIFY in flight never left: it is longer than a datagram, and the peer is not reached
-	 * by TCP. The next one may go, shorter. NULL: the subscription has failed. */
+	/* The NOTIFY in flight never left: it is longer than a datagram, and the peer is not
+	 * reached by TCP. The next one may go, shorter. NULL: the subscription has failed. */
 	void (*too_long)(void *arg);
 };
 

@@ -321,9 +321,9 @@ static bool via_is_ours(struct ua *ua, const sip_via_t *via)
 	return false;
 }
 
-/* RFC 3261 13.2.2.4: a 2xx to an INVITE that nobody waits for is that of a dialog we restored, or of
- * one we do not want. The latter makes us send two requests to where its Contact says, so it has to
- * look like the answer to one of ours, and there may not be many. */
+/* RFC 3261 13.2.2.4: a 2xx to an INVITE that nobody waits for is that of a dialog we restored, or
+ * of one we do not want. The latter makes us send two requests to where its Contact says, so it has
+ * to look like the answer to one of ours, and there may not be many. */
 static void response_received(struct ua *ua, nta_agent_t *agent, msg_t *msg, const sip_t *sip)
 {
 	bool unwanted = sip->sip_status->st_status / 100 == 2 && sip->sip_cseq != NULL &&

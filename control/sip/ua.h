@@ -4,11 +4,11 @@
  * Place:    main -> ua (loop); focus <- ua (requests). Dialogs are in dialog.h.
  * Spec:     RFC 3261; the stack is Sofia-SIP's nta, which nothing outside control/sip sees.
  * Threads:  one, which calls ua_step.
- * Limits:   dialogs_max dialogs, four times as many server transactions,
- *           sip.max_subscriptions subscriptions, and the rates of admission.h; beyond them 503, without a transaction. Whatever makes nothing of ours
- *           (OPTIONS, methods we do not know, requests of dialogs we do not know) is answered
- *           without one as well. A body over REQUEST_BODY_MAX gets 400, a message over 384 KiB
- *           413.
+ * Limits:   dialogs_max dialogs, four times as many server transactions, sip.max_subscriptions
+ *           subscriptions, and the rates of admission.h; beyond them 503, without a transaction.
+ *           Whatever makes nothing of ours (OPTIONS, methods we do not know, requests of dialogs we
+ *           do not know) is answered without one as well. A body over REQUEST_BODY_MAX gets 400, a
+ *           message over 384 KiB 413.
  */
 #ifndef CONTROL_SIP_UA_H
 #define CONTROL_SIP_UA_H
@@ -46,9 +46,9 @@ struct ua_ops {
 #define UA_SERVER       "IM-serv/OMA1.0 Plenum/" PLENUM_VERSION
 #define UA_TAGS         "isfocus;+g.oma.sip-im"
 
-/* Opens the listeners of config->sip_listen. config, deadlines and store (NULL: none) are kept until
- * ua_free. -EINVAL:
- * a value of the configuration, -EADDRINUSE and others: a listener; both are said in the log. */
+/* Opens the listeners of config->sip_listen. config, deadlines and store (NULL: none) are kept
+ * until ua_free. -EINVAL: a value of the configuration, -EADDRINUSE and others: a listener; both
+ * are said in the log. */
 must_check int ua_new(struct ua **out, const struct config *config, struct deadlines *deadlines,
 	struct store *store, unsigned dialogs_max, const struct ua_ops *ops, void *arg);
 void ua_free(struct ua *ua);

@@ -39,8 +39,8 @@ enum store_kind {
  * -ENOBUFS. */
 must_check int store_open(struct store **out, const char *path, size_t max_octets);
 void store_close(struct store *store); /* commits; NULL is allowed */
-/* What is in it has been read and understood. A store that STORE_READINGS_MAX lives in a row did not
- * survive the reading of is set aside by store_open: better to begin anew than never. */
+/* What is in it has been read and understood. A store that STORE_READINGS_MAX lives in a row did
+ * not survive the reading of is set aside by store_open: better to begin anew than never. */
 void store_read(struct store *store);
 
 /* Which life of the store this is, from 1: rises by one at every store_open. Numbers that are not

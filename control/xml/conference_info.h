@@ -55,7 +55,8 @@ struct conference_info_head {
 	const char *entity; /* Session Identity or Group Identity that was subscribed to */
 	bool partial;
 	/* RFC 4575 4.6: an element without state is full and replaces what the subscriber has, so
-	 * <users> says partial in every partial document, and in a full one that names only some. */
+	 * <users> says partial in every partial document, and in a full one that names only
+	 * some. */
 	bool users_partial;
 	uint32_t version;
 	bool description; /* conference-description is there: in full documents, or when changed */

@@ -6,8 +6,8 @@
  * Two rooms of five. Four of each talk all the time: every message that the switch has accepted
  * reaches each of the other three once, whole, in the order of its sender, whether the focus lives
  * or not. The fifth is a guest: it leaves and comes back. A request that was under way when the
- * focus died is repeated, as RFC 3261 17 does, until it has its answer. After each death every dialog
- * answers, and the roster that a subscriber gets is the true one.
+ * focus died is repeated, as RFC 3261 17 does, until it has its answer. After each death every
+ * dialog answers, and the roster that a subscriber gets is the true one.
  */
 #include <poll.h>
 #include <signal.h>

@@ -296,7 +296,8 @@ static int take_users(struct conference_view *view, xmlNodePtr node)
 
 			twice = name[0] != '\0' && strcmp(name, entity) == 0;
 			free(name);
-			/* Only near ones are compared in a long list, or reading it takes too long. */
+			/* Only near ones are compared in a long list, or reading it takes too
+			 * long. */
 			if (view->named > 300)
 				break;
 		}

@@ -131,8 +131,8 @@ __attribute__((unused)) static void lobby_is(unsigned count)
 	free(text);
 }
 
-/* The members join, and when all are in, all subscribe; they leave one after the other, each so long
- * after its join. */
+/* The members join, and when all are in, all subscribe; they leave one after the other, each so
+ * long after its join. */
 __attribute__((unused)) static void lobby_watched(
 	unsigned count, unsigned rate, unsigned stay_ms, unsigned seconds)
 {

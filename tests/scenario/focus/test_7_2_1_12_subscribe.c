@@ -640,8 +640,8 @@ Test(notify, a_killed_focus_tells_its_subscribers_all_and_goes_on)
 
 #define CROWD 120u
 
-/* A TCP listener at a peer's port that is not the peer's: it takes the connection that a long NOTIFY
- * makes, and resets it. */
+/* A TCP listener at a peer's port that is not the peer's: it takes the connection that a long
+ * NOTIFY makes, and resets it. */
 Test(notify, a_connection_that_is_reset_is_no_end)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET };

@@ -136,7 +136,8 @@ Test(CF_7_2_1_5, R1_what_rcs_clients_expect_is_404)
 	part(2);
 }
 
-/* What does not have the shape of a Session Identity is a conference URI that is not known (11.2). */
+/* What does not have the shape of a Session Identity is a conference URI that is not known
+ * (11.2). */
 Test(CF_7_2_1_5, R1_another_shape_is_no_session_identity)
 {
 	static const char *const strange[] = {
@@ -274,7 +275,8 @@ Test(CF_7_2_1_5, R4_the_allow_header_is_remembered)
 
 	sip_rig_start(&rig, &quick);
 	party_meet(&rig, three, 2, "", false);
-	/* Where we refresh: an UPDATE to one who takes it (RFC 4028 7.4), a re-INVITE to another. */
+	/* Where we refresh: an UPDATE to one who takes it (RFC 4028 7.4), a re-INVITE to
+	 * another. */
 	again.peer = &three[1].peer;
 	cr_assert_eq(
 		rejoin(&three[1],

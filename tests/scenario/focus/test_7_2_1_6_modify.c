@@ -103,8 +103,8 @@ Test(CF_7_2_1_6, R3a1_parameters_come_from_the_offer)
 	close_all();
 }
 
-/* RFC 3264 8: what is said again keeps its version, what changed has the next; an offer of ours says
- * again what was said last. */
+/* RFC 3264 8: what is said again keeps its version, what changed has the next; an offer of ours
+ * says again what was said last. */
 Test(CF_7_2_1_6, what_changes_has_the_next_version_and_nothing_else)
 {
 	unsigned long long session[4], version[4];

@@ -502,7 +502,8 @@ Test(CF_7_2_1_7, the_session_may_end_before_the_outcome)
 	call_incoming(&daves, &dave);
 	call_bye(&party[0].call);
 	call_bye(&party[1].call);
-	/* He who was asked keeps the session alive; the referrer hears of him, though it has left. */
+	/* He who was asked keeps the session alive; the referrer hears of him, though it has
+	 * left. */
 	cr_assert_not(rig_log_has(&rig.focus, "conferences=0", 100));
 	call_reject(&daves, 486, "");
 	told_last(&party[0].peer, "SIP/2.0 486 Busy Here\r\n");

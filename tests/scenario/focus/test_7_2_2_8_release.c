@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* 7.2.2.8 as context.md 3.5 reads it: when a conference ends, and what its BYEs say. Too few
- * remain: test_7_2_1_10_bye; idle, unbound, lost: test_7_2_1_9_removal; groups: test_7_2_1_3_group. */
+ * remain: test_7_2_1_10_bye; idle, unbound, lost: test_7_2_1_9_removal; groups:
+ * test_7_2_1_3_group. */
 #include "tests/scenario/focus/cast.h"
 
 static struct sip_party three[3];
@@ -125,7 +126,8 @@ Test(release, it_may_last_so_long)
 	part(3);
 }
 
-/* A message starts the time anew; a bodiless SEND, which only keeps a connection alive, does not. */
+/* A message starts the time anew; a bodiless SEND, which only keeps a connection alive, does
+ * not. */
 Test(release, it_is_idle_when_nobody_says_anything)
 {
 	uint64_t quiet = 0;

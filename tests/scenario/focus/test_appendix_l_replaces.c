@@ -121,7 +121,8 @@ Test(appendix_L, an_anonymous_inviter_may_not)
 	close_all();
 }
 
-/* [F] RCS stacks write method and Session-Replaces; it is passed on, and no URI carries the rest. */
+/* [F] RCS stacks write method and Session-Replaces; it is passed on, and no URI carries the
+ * rest. */
 Test(appendix_L, session_replaces_is_passed_on)
 {
 	char uri[100];

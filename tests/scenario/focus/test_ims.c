@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The SIP/IP Core is an IMS (the last row of every clause of 7.2.1): a request as an S-CSCF hands it to
- * an application server (3GPP TS 24.229 5.4.3, 5.7): behind two proxies that record their route, with
- * a Route that leads to us, asserted identities (sip: and tel:), charging and access information. What
- * we answer goes back by the Vias and repeats Record-Route; what we send in the dialog goes by the
- * route set, also though the Contact cannot be reached from here; what we send to users goes by the
- * S-CSCF, with the identity that it is sent for. */
+/* The SIP/IP Core is an IMS (the last row of every clause of 7.2.1): a request as an S-CSCF hands
+ * it to an application server (3GPP TS 24.229 5.4.3, 5.7): behind two proxies that record their
+ * route, with a Route that leads to us, asserted identities (sip: and tel:), charging and access
+ * information. What we answer goes back by the Vias and repeats Record-Route; what we send in the
+ * dialog goes by the route set, also though the Contact cannot be reached from here; what we send
+ * to users goes by the S-CSCF, with the identity that it is sent for. */
 #include "tests/scenario/focus/group_cast.h"
 #include "tests/scenario/focus/watch.h"
 

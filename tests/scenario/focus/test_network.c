@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Requests and responses the way networks deliver them: by way of proxies, without an offer, too large
- * for UDP, with what we do not have. */
+/* Requests and responses the way networks deliver them: by way of proxies, without an offer, too
+ * large for UDP, with what we do not have. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>

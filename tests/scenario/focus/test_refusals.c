@@ -153,8 +153,8 @@ Test(refusals, a_body_over_256_kib_gets_400)
 	sip_rig_stop(&rig);
 }
 
-/* 5,000 to be invited by one request: refused before anything is made, also when half of them are the
- * same. */
+/* 5,000 to be invited by one request: refused before anything is made, also when half of them are
+ * the same. */
 Test(refusals, a_list_of_5000_gets_486_and_nobody_is_invited)
 {
 	char *entries = malloc(400000), *body;

@@ -113,7 +113,8 @@ Test(sipp, adding_and_removing_by_refer)
 	sip_rig_stop(&rig);
 }
 
-/* By the peer with re-INVITE and with UPDATE, then by the focus, whose turn comes after a second. */
+/* By the peer with re-INVITE and with UPDATE, then by the focus, whose turn comes after a
+ * second. */
 Test(sipp, session_timers_of_both_sides)
 {
 	const struct rig_options options = { .sip = "  session_expires_s: 2\n  min_se_s: 1\n",
@@ -134,7 +135,8 @@ Test(sipp, session_timers_of_both_sides)
 
 #define GROUPS 20
 
-/* A document of many groups: group g<n> of sipp<n>, who calls, and two who are invited at the port. */
+/* A document of many groups: group g<n> of sipp<n>, who calls, and two who are invited at the
+ * port. */
 static char *groups_text(uint16_t invited_port)
 {
 	char *text;

@@ -35,8 +35,8 @@ static double rss_after_calls(unsigned calls)
 
 Test(long_sipp, calls_leave_nothing_behind, .timeout = 3600)
 {
-	/* The focus sheds load at four transactions for each leg that it may have, and all of half a
-	 * minute linger. */
+	/* The focus sheds load at four transactions for each leg that it may have, and all of half
+	 * a minute linger. */
 	const struct rig_options options = { .conference = ALONE,
 		.the_switch = "  max_legs: 12000\n  memory_mb: 512\n" };
 	double half, whole;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The messages of RFC 4475, to the octet (torture/, named as in the RFC), over UDP and over TCP: what
- * each is answered, and that the focus serves on after each.
+/* The messages of RFC 4475, to the octet (torture/, named as in the RFC), over UDP and over TCP:
+ * what each is answered, and that the focus serves on after each.
  *
  * Responses to UDP go to the port that the Via names, 5060 mostly, so the sender has a loopback
  * address of its own. Transports that differ from that of the Via are answered all the same: the
  * messages are not adapted.
  *
- * Most Request-URIs name nobody here: what the RFC calls valid and is an INVITE gets 404, which says
- * that it was read to its end. 0: silence. */
+ * Most Request-URIs name nobody here: what the RFC calls valid and is an INVITE gets 404, which
+ * says that it was read to its end. 0: silence. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <sys/random.h>
@@ -301,8 +301,8 @@ Test(torture, over_tcp, .timeout = 100)
 	sip_rig_stop(&rig);
 }
 
-/* No response of the stack's own goes anywhere but to the source, and no name is looked up for it: the
- * focus would stand still meanwhile. The names here do not exist, or belong to others. */
+/* No response of the stack's own goes anywhere but to the source, and no name is looked up for it:
+ * the focus would stand still meanwhile. The names here do not exist, or belong to others. */
 Test(torture, a_via_names_nobody_else)
 {
 	static const char *const vias[] = {

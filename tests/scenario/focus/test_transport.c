@@ -199,8 +199,9 @@ static void pile_up(unsigned round, unsigned count, bool held)
 	free(got);
 }
 
-/* A core sends all its users' requests over one connection, and we may be slow for a while: what waits
- * is many messages, not one that is too large. The first round makes the kernel let more wait. */
+/* A core sends all its users' requests over one connection, and we may be slow for a while: what
+ * waits is many messages, not one that is too large. The first round makes the kernel let more
+ * wait. */
 Test(transport, requests_that_pile_up_in_one_connection_are_served, .timeout = 100)
 {
 	open_all(&with_empty);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The vocabulary of refusals (context.md 3.2): each is provoked, and its status, the text of its
  * Warning and what else it must carry compared exactly: clients look for these words. A new refusal
- * of the focus is a new row. What an invited one answers, and so the inviter gets: test_7_2_1_2_adhoc.
+ * of the focus is a new row. What an invited one answers, and so the inviter gets:
+ * test_7_2_1_2_adhoc.
  */
 #include <signal.h>
 #include "tests/scenario/focus/group_cast.h"
