@@ -8,6 +8,7 @@
 #define WATCHERS   10000u
 #define LINGER_S   40 /* the stack's transactions last 32 s over UDP */
 #define GROWTH_MAX 1.05
+#define HEAP_KB    8192 /* a heap that is small moves by so much; for runs that are scaled down */
 
 static unsigned scaled(unsigned number)
 {
