@@ -270,7 +270,7 @@ void worker_step(struct worker *worker, bool sleep)
 		mailbox_awake(worker);
 	}
 	/* Commands first: what a peer sends because of what its controller was told comes after
-	 *                 them. */
+	 * them. */
 	mailbox_run(worker);
 	worker_run_local(worker);
 	run_remote(worker);

@@ -272,8 +272,7 @@ static void do_accept(struct tcp *tcp, unsigned listener)
 		if (fd < 0) {
 			if (errno == EMFILE || errno == ENFILE) {
 				/* Level-triggered: asking again at once would spin. The peers wait
-				 *                  in the
-				 * kernel's queue until one of ours goes. */
+				 * in the kernel's queue until one of ours goes. */
 				tcp->listeners_off = true;
 				tcp->off_since_ms = coarse_ms();
 				for (i = 0; i < tcp->listener_count; i++)
