@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -243,6 +244,11 @@ void sip_rig_start(struct sip_rig *rig, const struct rig_options *options)
 	snprintf(rig->directory, sizeof(rig->directory), "/tmp/plenum-sip-XXXXXX");
 	if (mkdtemp(rig->directory) == NULL)
 		fail(NULL, "mkdtemp: %s", strerror(errno));
+	/* There from the beginning: one that comes later is both watched and looked through, so a
+	 * document put there at once may be read twice. */
+	snprintf(rig->config, sizeof(rig->config), "%s/groups", rig->directory);
+	if (mkdir(rig->config, 0700) < 0)
+		fail(NULL, "mkdir %s: %s", rig->config, strerror(errno));
 	snprintf(rig->config, sizeof(rig->config), "%s/plenum.yaml", rig->directory);
 	the_rig = rig;
 	/* Another test may take a port between our look and the daemon's. */

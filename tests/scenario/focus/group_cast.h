@@ -3,7 +3,6 @@
  * each. Its address is in a domain of its own. Alice, Bob and Carol are registered. */
 #ifndef TESTS_SCENARIO_FOCUS_GROUP_CAST_H
 #define TESTS_SCENARIO_FOCUS_GROUP_CAST_H
-#include <sys/stat.h>
 #include <unistd.h>
 #include "tests/scenario/focus/cast.h"
 
@@ -72,8 +71,6 @@ static void group_put(const char *name, const char *text)
 	char path[150], beside[160];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/groups", rig.directory);
-	mkdir(path, 0700);
 	snprintf(path, sizeof(path), "%s/groups/%s", rig.directory, name);
 	snprintf(beside, sizeof(beside), "%s.new", path);
 	file = fopen(beside, "w");
