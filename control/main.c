@@ -57,7 +57,9 @@ static void run(struct focus *focus, int signals)
 	until_ms = ua_now_ms() + STOP_MS;
 	while (!focus_is_idle(focus) && ua_now_ms() < until_ms)
 		focus_step(focus, -1, 100);
-	log_info("main", "stopped dialogs_left=%u", ua_dialogs(focus->ua));
+	log_info("main", "stopped dialogs_left=%u notifies=%llu events_out_of_place=%llu",
+		ua_dialogs(focus->ua), (unsigned long long)focus->notifiers.sent,
+		(unsigned long long)focus->impossible);
 }
 
 int main(int argc, char **argv)

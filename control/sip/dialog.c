@@ -198,11 +198,6 @@ void dialog_bind(struct dialog *dialog, const struct dialog_ops *ops, void *arg)
 	dialog->arg = arg;
 }
 
-bool dialog_is_confirmed(const struct dialog *dialog)
-{
-	return dialog->state == DIALOG_CONFIRMED;
-}
-
 void dialog_free(struct dialog *dialog)
 {
 	if (dialog == NULL || dialog->freed)

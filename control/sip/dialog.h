@@ -94,7 +94,6 @@ void dialog_supervise(struct dialog *dialog, uint32_t seconds, bool we_refresh);
  * way. */
 must_check int dialog_refresh(
 	struct dialog *dialog, bool update, const struct dialog_message *message);
-bool dialog_is_confirmed(const struct dialog *dialog);
 
 /* For survival (store.h): what makes the dialog again in a later life: Call-ID, addresses, tags,
  * route set, remote target, CSeq of both sides, session timer; and as long as it is not confirmed,

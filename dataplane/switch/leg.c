@@ -444,7 +444,7 @@ int leg_member_add(struct worker *worker, struct leg *leg, const struct member_s
 	result = conf_replace(worker, leg, &parts);
 	if (result != 0)
 		return result;
-	leg->member = leg->was_member = true;
+	leg->member = true;
 	leg->revision = ++worker->mailbox.revision;
 	control_issue(worker, leg);
 	return 0;

@@ -69,7 +69,7 @@ struct leg {
 	void *link; /* the pool's */
 	uint32_t generation;
 	uint8_t slot; /* controller */
-	bool used, removing, member, was_member, rebind, dirty, gone_dirty, congested, control_busy,
+	bool used, removing, member, rebind, dirty, gone_dirty, congested, control_busy,
 		control_again;
 	bool in_part;  /* its session is a member on session_worker */
 	uint8_t state; /* enum leg_state */
