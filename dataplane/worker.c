@@ -171,7 +171,10 @@ void worker_post(struct worker *worker, uint16_t to, struct post *post, enum pos
 static void dispatch(struct worker *worker, struct post *post)
 {
 	switch ((enum post_kind)post->kind) {
-	case POST_BIND_ASK: leg_bind_ask(worker, OBJECT(msrp_session, post)); break;
+	case POST_BIND_ASK:
+		mailbox_catch_up(worker);
+		leg_bind_ask(worker, OBJECT(msrp_session, post));
+		break;
 	case POST_BIND_ANSWER: connection_bind_answer(worker, OBJECT(msrp_session, post)); break;
 	case POST_UNBOUND: leg_unbound(worker, OBJECT(msrp_session, post)); break;
 	case POST_UNBOUND_ACK: msrp_session_unbound_ack(worker, OBJECT(msrp_session, post)); break;
