@@ -648,14 +648,23 @@ static void on_received(void *user, size_t octets)
 		start = conn->park_start;
 		len = conn->park_len + (uint32_t)octets;
 		conn->park = NULL;
-		run(worker, conn, buffer, start, len);
-		buffer_put(worker, buffer);
 	} else {
+		buffer = worker->rx;
+		buffer->refs++;
 		start = worker->rx_used;
 		len = conn->tail_len + (uint32_t)octets;
 		worker->rx_used += len;
-		run(worker, conn, worker->rx, start, len);
 	}
+	conn->parsing = true;
+	mailbox_catch_up(worker);
+	worker_run_local(worker);
+	if (conn->dead) {
+		conn->parsing = false;
+		connection_free(worker, conn);
+	} else {
+		run(worker, conn, buffer, start, len);
+	}
+	buffer_put(worker, buffer);
 	worker_run_local(worker);
 }
 

@@ -428,6 +428,18 @@ bool mailbox_run(struct worker *worker)
 	return done;
 }
 
+void mailbox_catch_up(struct worker *worker)
+{
+	unsigned i;
+
+	for (i = 0; i < BORDER_CONTROLLERS_MAX; i++) {
+		struct mailbox_slot *slot = &worker->mailbox.slots[i];
+
+		if (slot->attached && ring_has(&slot->end.commands))
+			run_slot(worker, slot, i);
+	}
+}
+
 bool mailbox_may_sleep(struct worker *worker)
 {
 	struct mailbox_slot *slot;

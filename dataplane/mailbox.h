@@ -52,6 +52,10 @@ void mailbox_init(struct mailbox *mailbox);
 void mailbox_change(struct worker *worker, struct attachment_change *change);
 /* Takes commands, writes events. True: something was done. */
 bool mailbox_run(struct worker *worker);
+/* Takes the commands that have come since. Called between reading octets and looking at them: a
+ * controller puts a command into the ring before it answers the peer, so what the peer sends because
+ * of that answer finds the command done. */
+void mailbox_catch_up(struct worker *worker);
 bool mailbox_may_sleep(struct worker *worker);
 void mailbox_awake(struct worker *worker);
 /* In how many ms something that could not be told yet may be; at most `most`. */

@@ -206,6 +206,13 @@ int ring_get(struct ring *ring, void *out)
 	return (int)len;
 }
 
+bool ring_has(const struct ring *ring)
+{
+	return !ring->broken &&
+	       (ring->peer != ring->own || atomic_load_explicit(&ring->shared->tail,
+						   memory_order_acquire) != ring->own);
+}
+
 bool ring_release(struct ring *ring)
 {
 	if (ring->staged == 0)

@@ -81,6 +81,9 @@ int ring_get(struct ring *ring, void *out);
  * producer waits for room, half of the ring is free now, and it must be woken. */
 bool ring_release(struct ring *ring);
 
+/* Consumer: has the producer published something that was not taken? */
+bool ring_has(const struct ring *ring);
+
 /* Consumer: before sleeping. Leaves the mark and looks again: true when the ring is still empty (or
  *           known to be
  * broken) and it is safe to sleep. ring_awake takes the mark away. */

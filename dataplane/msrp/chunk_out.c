@@ -63,7 +63,7 @@ static void put_three_digits(struct writer *to, unsigned value)
 
 static void put_start(struct writer *to, struct span tid)
 {
-	PUT(to, "MSRP ");
+	PUT(to, CHUNK_OUT_START);
 	put_span(to, tid);
 	PUT(to, " ");
 }
@@ -96,28 +96,60 @@ static void put_end_line(struct writer *to, struct span tid, char flag)
 	PUT(to, "\r\n");
 }
 
+static void put_send_paths(struct writer *to, struct span to_path, struct span from_path)
+{
+	PUT(to, " SEND\r\n");
+	put_paths(to, to_path, from_path);
+}
+
+static void put_rest(struct writer *to, const struct chunk_out_send *send)
+{
+	if (send->message_id.len > 0)
+		PUT_HEADER(to, "Message-ID: ", send->message_id);
+	if (send->success_report && send->include_sent_count)
+		PUT(to, "Success-Report: yes;Include-Sent-Count\r\n"); /* context.md 2.6 */
+	else if (send->success_report)
+		PUT(to, "Success-Report: yes\r\n");
+	if (send->failure_report == FAILURE_REPORT_NO)
+		PUT(to, "Failure-Report: no\r\n");
+	else if (send->failure_report == FAILURE_REPORT_PARTIAL)
+		PUT(to, "Failure-Report: partial\r\n");
+	put_range(to, &send->range);
+	if (send->content_type.len > 0) {
+		PUT_HEADER(to, "Content-Type: ", send->content_type);
+		PUT(to, "\r\n");
+	}
+}
+
 size_t chunk_out_send(char *out, size_t size, const struct chunk_out_send *send)
 {
 	struct writer to = writer_of(out, size);
 
-	put_start(&to, send->tid);
-	PUT(&to, "SEND\r\n");
-	put_paths(&to, send->to_path, send->from_path);
-	if (send->message_id.len > 0)
-		PUT_HEADER(&to, "Message-ID: ", send->message_id);
-	if (send->success_report && send->include_sent_count)
-		PUT(&to, "Success-Report: yes;Include-Sent-Count\r\n"); /* context.md 2.6 */
-	else if (send->success_report)
-		PUT(&to, "Success-Report: yes\r\n");
-	if (send->failure_report == FAILURE_REPORT_NO)
-		PUT(&to, "Failure-Report: no\r\n");
-	else if (send->failure_report == FAILURE_REPORT_PARTIAL)
-		PUT(&to, "Failure-Report: partial\r\n");
-	put_range(&to, &send->range);
-	if (send->content_type.len > 0) {
-		PUT_HEADER(&to, "Content-Type: ", send->content_type);
-		PUT(&to, "\r\n");
-	}
+	PUT(&to, CHUNK_OUT_START);
+	put_span(&to, send->tid);
+	put_send_paths(&to, send->to_path, send->from_path);
+	put_rest(&to, send);
+	return written(&to);
+}
+
+size_t chunk_out_paths(char *out, size_t size, struct span to_path, struct span from_path,
+	struct span *to_copy, struct span *from_copy)
+{
+	struct writer to = writer_of(out, size);
+	size_t len;
+
+	put_send_paths(&to, to_path, from_path);
+	len = written(&to);
+	*from_copy = span_make(out + len - 2 - from_path.len, from_path.len);
+	*to_copy = span_make(from_copy->at - 13 - to_path.len, to_path.len); /* "\r\nFrom-Path: " */
+	return len;
+}
+
+size_t chunk_out_rest(char *out, size_t size, const struct chunk_out_send *send)
+{
+	struct writer to = writer_of(out, size);
+
+	put_rest(&to, send);
 	return written(&to);
 }
 
@@ -189,14 +221,22 @@ size_t chunk_out_nickname(char *out, size_t size, struct span tid, struct span t
 	return written(&to);
 }
 
+/* One for each copy of each message: without the writer. */
 size_t chunk_out_end(char *out, size_t size, struct span tid, char flag, bool without_crlf)
 {
-	struct writer to = writer_of(out, size);
+	static const char begin[] = "\r\n-------";
+	size_t skip = without_crlf ? 2 : 0, len = sizeof(begin) - 1 - skip + tid.len + 3;
 
-	if (!without_crlf)
-		PUT(&to, "\r\n");
-	put_end_line(&to, tid, flag);
-	return written(&to);
+	if (len > size)
+		return 0;
+	memcpy(out, begin + skip, sizeof(begin) - 1 - skip);
+	out += sizeof(begin) - 1 - skip;
+	memcpy(out, tid.at, tid.len);
+	out += tid.len;
+	out[0] = flag;
+	out[1] = '\r';
+	out[2] = '\n';
+	return len;
 }
 
 const char *msrp_status_comment(unsigned status)

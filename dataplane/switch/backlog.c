@@ -291,59 +291,87 @@ static uint64_t entry_position(const struct entry *entry)
 					: 0;
 }
 
-/* The head of a new chunk of this entry. False: it does not fit. */
-static bool plan_head(struct plan *plan, struct msrp_session *session, struct entry *entry,
-	struct view *view, uint32_t offset)
+/* The headers behind the paths are the same for all members whose chunk has the same range: those
+ * of the first chunk are written once. Returns their length; `scratch` is used for others. */
+static struct span head_rest(const struct message *message, struct message_part *mp,
+	struct byte_range range, char *scratch)
 {
-	struct worker *worker = plan->worker;
-	const struct message *message = entry->message;
-	const struct message_part *mp = part_of(plan, entry);
-	char tid[CHUNK_TID_MAX], *at = worker->scratch + plan->scratch;
 	struct chunk_out_send send;
-	struct segment *segment;
-	uint64_t position;
-	size_t len;
+	bool first = range.start == 1;
 
-	position = view != NULL ? view->payload->offset + offset : entry_position(entry);
+	if (first && mp->rest_len > 0 && mp->rest_end == range.end && mp->rest_total == range.total)
+		return span_make(mp->rest, mp->rest_len);
 	send = (struct chunk_out_send){
-		.to_path = session->conf->path,
-		.from_path = session->conf->uri,
 		.message_id = span_make(message->id, message->id_len),
 		/* Copies ask for nothing unless a count is wanted: that halves the packets of a
 		 * large room. */
 		.failure_report = mp->report != NULL ? FAILURE_REPORT_YES : FAILURE_REPORT_PARTIAL,
 		.content_type = SPAN_LITERAL("message/cpim"),
-		.range = { position + 1, BYTE_RANGE_UNKNOWN, message->total },
+		.range = range,
 	};
+	if (!first)
+		return span_make(scratch, chunk_out_rest(scratch, MESSAGE_REST_OCTETS, &send));
+	mp->rest_len = (uint8_t)chunk_out_rest(mp->rest, MESSAGE_REST_OCTETS, &send);
+	mp->rest_end = range.end;
+	mp->rest_total = range.total;
+	return span_make(mp->rest, mp->rest_len);
+}
+
+/* A transaction id that the body of the chunk does not hold. Returns its length. */
+static uint8_t head_tid(struct plan *plan, const struct msrp_session *session,
+	const struct message_part *mp, const struct view *view, bool definite, char *tid)
+{
+	uint8_t len;
+
+	do {
+		if (mp->report != NULL) {
+			report_tid(plan->worker, mp->report, session, tid);
+			len = REPORT_TID_OCTETS;
+		} else {
+			worker_random_text(plan->worker, tid, TID_OCTETS);
+			len = TID_OCTETS;
+		}
+	} while (view != NULL &&
+		 (collides(view, tid, len) || (definite && collides_later(view, tid, len))));
+	return len;
+}
+
+/* The head of a new chunk of this entry. False: it does not fit. */
+static bool plan_head(struct plan *plan, struct msrp_session *session, struct entry *entry,
+	struct view *view, uint32_t offset)
+{
+	struct message_part *mp = part_of(plan, entry);
+	struct span rest, paths = session->conf->paths;
+	char other[MESSAGE_REST_OCTETS], *head = plan->worker->scratch + plan->scratch, *at;
+	uint64_t position = view != NULL ? view->payload->offset + offset : entry_position(entry);
+	struct byte_range range = { position + 1, BYTE_RANGE_UNKNOWN, entry->message->total };
+	struct segment *segment;
+
 	if (mp->ended && !mp->aborted) {
-		send.range.total = mp->octets;
+		range.total = mp->octets;
 		/* RFC 4975 7.1.1: a definite end only where the chunk cannot be interrupted. */
 		if (mp->octets - position <= INTERRUPT && plan->count + 16 < PLAN_SPANS &&
 			!(entry->flags & ENTRY_CUT))
-			send.range.end = mp->octets;
+			range.end = mp->octets;
 	}
-	do {
-		if (mp->report != NULL) {
-			report_tid(worker, mp->report, session, tid);
-			send.tid = span_make(tid, REPORT_TID_OCTETS);
-		} else {
-			worker_random_text(worker, tid, TID_OCTETS);
-			send.tid = span_make(tid, TID_OCTETS);
-		}
-	} while (
-		view != NULL && (collides(view, tid, (uint8_t)send.tid.len) ||
-					(send.range.end != BYTE_RANGE_UNKNOWN &&
-						collides_later(view, tid, (uint8_t)send.tid.len))));
-	len = chunk_out_send(at, sizeof(worker->scratch) - plan->scratch, &send);
-	if (len == 0)
+	rest = head_rest(entry->message, mp, range, other);
+	if (plan->scratch + sizeof(CHUNK_OUT_START) + CHUNK_TID_MAX + paths.len + rest.len >
+		sizeof(plan->worker->scratch))
 		return false;
-	plan->scratch += len;
 	plan->open = entry;
 	plan->open_session = session;
-	plan->definite = send.range.end != BYTE_RANGE_UNKNOWN;
-	plan->tid = at + 5; /* behind "MSRP " */
-	plan->tid_len = (uint8_t)send.tid.len;
-	segment = plan_add(plan, SEGMENT_HEAD, at, len);
+	plan->definite = range.end != BYTE_RANGE_UNKNOWN;
+	at = head + sizeof(CHUNK_OUT_START) - 1;
+	memcpy(head, CHUNK_OUT_START, sizeof(CHUNK_OUT_START) - 1);
+	plan->tid = at;
+	plan->tid_len = head_tid(plan, session, mp, view, plan->definite, at);
+	at += plan->tid_len;
+	memcpy(at, paths.at, paths.len);
+	at += paths.len;
+	memcpy(at, rest.at, rest.len);
+	at += rest.len;
+	plan->scratch += (size_t)(at - head);
+	segment = plan_add(plan, SEGMENT_HEAD, head, (size_t)(at - head));
 	segment->tid = plan->tid;
 	segment->tid_len = plan->tid_len;
 	segment->definite = plan->definite;

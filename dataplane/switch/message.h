@@ -29,6 +29,8 @@ struct report_part;
 	80 /* type/subtype of the wrapped content that is kept for the members' filters */
 #define MESSAGE_TO_OCTETS 256
 
+#define MESSAGE_REST_OCTETS 184 /* all headers with the longest numbers */
+
 /* A member's place in one message. */
 struct entry {
 	struct message *message;
@@ -60,6 +62,11 @@ struct message_part {
 	uint64_t octets;       /* in the views so far: where the next one starts */
 	struct report_part *report;
 	bool walking, ended, aborted, uncounted;
+	/* What follows the paths in the head of every member's first chunk, once written; and the
+	 * range that it says. */
+	uint8_t rest_len; /* 0: not yet */
+	uint64_t rest_end, rest_total;
+	char rest[MESSAGE_REST_OCTETS];
 };
 
 struct message {
