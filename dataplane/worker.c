@@ -117,13 +117,13 @@ static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *
 	SHARE(buffers, sizeof(struct buffer), 25);
 	SHARE(payloads[PAYLOAD_384], payload_size(PAYLOAD_384, shared->workers), 5);
 	SHARE(payloads[PAYLOAD_1536], payload_size(PAYLOAD_1536, shared->workers), 10);
-	SHARE(payloads[PAYLOAD_5120], payload_size(PAYLOAD_5120, shared->workers), 4);
+	SHARE(payloads[PAYLOAD_5120], payload_size(PAYLOAD_5120, shared->workers), 5);
 	SHARE(payloads[PAYLOAD_BUFFER], payload_size(PAYLOAD_BUFFER, shared->workers), 1);
 	SHARE(messages, message_size(shared->workers), 4);
 	SHARE(entries, sizeof(struct entry), 7);
 	SHARE(inbounds, sizeof(struct inbound), 3);
 	SHARE(transactions, sizeof(struct transaction), 2);
-	SHARE(output, sizeof(struct output_block), 3);
+	SHARE(output, sizeof(struct output_block), 2);
 #undef SHARE
 #undef POOL
 	return n;
