@@ -33,6 +33,8 @@ static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *
 	POOL(rooms, room_size(shared->workers), shared->max_rooms / shared->workers + 16);
 	POOL(sessions, sizeof(struct msrp_session), legs + legs / 8 + 64);
 	POOL(connections, sizeof(struct connection), legs + legs / 4 + 256);
+	POOL(tails, sizeof(struct tail_block), legs / 4 + 256);
+	POOL(outgoing, sizeof(struct outgoing), legs / 8 + 64);
 	POOL(confs[LEG_CONF_SMALL], leg_conf_class_octets[LEG_CONF_SMALL], legs + legs / 4 + 64);
 	POOL(confs[LEG_CONF_MEDIUM], leg_conf_class_octets[LEG_CONF_MEDIUM], legs / 8 + 16);
 	POOL(confs[LEG_CONF_LARGE], leg_conf_class_octets[LEG_CONF_LARGE], legs / 64 + 8);
@@ -75,6 +77,8 @@ int worker_init(struct worker *worker, struct switch_shared *shared, uint16_t in
 	worker->shared = shared;
 	worker->index = index;
 	worker->now_ms = worker->ticked_at = shared->clock_ms();
+	TAILQ_INIT(&worker->used);
+	TAILQ_INIT(&worker->unused);
 	mailbox_init(&worker->mailbox);
 	n = plan_pools(worker, plans, &fixed);
 	for (i = 0; i < n; i++)

@@ -566,7 +566,7 @@ void backlog_flush(struct worker *worker, struct connection *conn)
 			return; /* closed() follows and unbinds the sessions */
 		worker->counters.octets_out += (uint64_t)taken;
 		if (taken > 0)
-			conn->written_at = worker->now_ms;
+			conn->written_at = (uint32_t)worker->now_ms;
 		plan_commit(&plan, (size_t)taken);
 		if ((size_t)taken < plan.octets) {
 			conn->blocked = true; /* writable() follows */
@@ -706,8 +706,8 @@ void backlog_tick(struct worker *worker)
 	struct connection *conn, *conn_next;
 	struct msrp_session *session, *next;
 
-	for (conn = worker->all; conn != NULL; conn = conn_next) {
-		conn_next = conn->next;
+	for (conn = TAILQ_FIRST(&worker->used); conn != NULL; conn = conn_next) {
+		conn_next = TAILQ_NEXT(conn, life);
 		for (session = conn->sessions; session != NULL; session = next) {
 			next = session->next;
 			if (!session->congested && is_stalled(worker, session) &&
@@ -732,16 +732,16 @@ bool backlog_relieve(struct worker *worker)
 	struct msrp_session *session;
 	uint64_t most = 0, octets;
 
-	for (conn = worker->all; conn != NULL; conn = conn->next)
-		for (session = conn->sessions; session != NULL; session = session->next) {
-			if (!is_stalled(worker, session))
-				continue;
-			octets = pinned(worker, session);
-			if (octets > most) {
-				most = octets;
-				worst = conn;
-			}
+	TAILQ_FOREACH(conn, &worker->used, life)
+	for (session = conn->sessions; session != NULL; session = session->next) {
+		if (!is_stalled(worker, session))
+			continue;
+		octets = pinned(worker, session);
+		if (octets > most) {
+			most = octets;
+			worst = conn;
 		}
+	}
 	if (worst == NULL)
 		return false;
 	worker->counters.evictions_memory++;
