@@ -264,7 +264,7 @@ bool connection_write(
 	if (conn->dead)
 		return false;
 	if (conn->control == NULL)
-		conn->written_at = (uint32_t)worker->now_ms;
+		conn->written_at = worker->now_ms;
 	connection_mark_dirty(worker, conn);
 	while (len > 0) {
 		/* The rest of a head has blocks of its own, so that more of it can be put right
@@ -938,7 +938,7 @@ static void look_after(struct worker *worker, struct connection *conn, bool low)
 		worker->counters.connections_unfinished++;
 		connection_close(worker, conn, LEG_CAUSE_MEMORY);
 	} else if (conn->control != NULL &&
-		   now - conn->written_at >= worker->shared->congestion_kill_ms) {
+		   worker->now_ms - conn->written_at >= worker->shared->congestion_kill_ms) {
 		/* A peer that never takes its answers would keep their blocks for ever, and be
 		 * woken for in vain. */
 		worker->counters.evictions++;

@@ -84,8 +84,7 @@ struct worker {
 
 	uint64_t nickname_number; /* of the question asked last */
 
-	uint8_t random[1024];
-	uint32_t random_left;
+	uint64_t generator[4]; /* of transaction ids and Message-IDs */
 	struct counters counters;
 	char scratch[96 * 1024]; /* heads and end-lines while they are handed to the transport */
 };
@@ -100,8 +99,11 @@ void worker_step(struct worker *worker, bool sleep);
 void worker_run_local(struct worker *worker);
 
 void worker_post(struct worker *worker, uint16_t to, struct post *post, enum post_kind kind);
-/* size characters of [a-z2-7], 5 random bits each. */
+/* size characters of [a-z2-7], 5 random bits each, for what must be unique and may be guessed by whom
+ * it is sent to: transaction ids and Message-IDs. */
 void worker_random_text(struct worker *worker, char *text, size_t size);
+/* The same for what nobody may guess: session-ids (RFC 4975 14.1). At most 64 characters. */
+void worker_secret_text(struct worker *worker, char *text, size_t size);
 /* Is there memory for whatever one read may bring? */
 bool worker_can_receive(const struct worker *worker);
 #endif

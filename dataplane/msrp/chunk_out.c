@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/msrp/chunk_out.h"
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* One bounded writer: what does not fit is dropped, noted, and the whole result is then 0. */
 struct writer {
@@ -63,7 +67,7 @@ static void put_three_digits(struct writer *to, unsigned value)
 
 static void put_start(struct writer *to, struct span tid)
 {
-	PUT(to, "MSRP ");
+	PUT(to, CHUNK_OUT_START);
 	put_span(to, tid);
 	PUT(to, " ");
 }
@@ -96,28 +100,60 @@ static void put_end_line(struct writer *to, struct span tid, char flag)
 	PUT(to, "\r\n");
 }
 
+static void put_send_paths(struct writer *to, struct span to_path, struct span from_path)
+{
+	PUT(to, " SEND\r\n");
+	put_paths(to, to_path, from_path);
+}
+
+static void put_rest(struct writer *to, const struct chunk_out_send *send)
+{
+	if (send->message_id.len > 0)
+		PUT_HEADER(to, "Message-ID: ", send->message_id);
+	if (send->success_report && send->include_sent_count)
+		PUT(to, "Success-Report: yes;Include-Sent-Count\r\n"); /* context.md 2.6 */
+	else if (send->success_report)
+		PUT(to, "Success-Report: yes\r\n");
+	if (send->failure_report == FAILURE_REPORT_NO)
+		PUT(to, "Failure-Report: no\r\n");
+	else if (send->failure_report == FAILURE_REPORT_PARTIAL)
+		PUT(to, "Failure-Report: partial\r\n");
+	put_range(to, &send->range);
+	if (send->content_type.len > 0) {
+		PUT_HEADER(to, "Content-Type: ", send->content_type);
+		PUT(to, "\r\n");
+	}
+}
+
 size_t chunk_out_send(char *out, size_t size, const struct chunk_out_send *send)
 {
 	struct writer to = writer_of(out, size);
 
-	put_start(&to, send->tid);
-	PUT(&to, "SEND\r\n");
-	put_paths(&to, send->to_path, send->from_path);
-	if (send->message_id.len > 0)
-		PUT_HEADER(&to, "Message-ID: ", send->message_id);
-	if (send->success_report && send->include_sent_count)
-		PUT(&to, "Success-Report: yes;Include-Sent-Count\r\n"); /* context.md 2.6 */
-	else if (send->success_report)
-		PUT(&to, "Success-Report: yes\r\n");
-	if (send->failure_report == FAILURE_REPORT_NO)
-		PUT(&to, "Failure-Report: no\r\n");
-	else if (send->failure_report == FAILURE_REPORT_PARTIAL)
-		PUT(&to, "Failure-Report: partial\r\n");
-	put_range(&to, &send->range);
-	if (send->content_type.len > 0) {
-		PUT_HEADER(&to, "Content-Type: ", send->content_type);
-		PUT(&to, "\r\n");
-	}
+	PUT(&to, CHUNK_OUT_START);
+	put_span(&to, send->tid);
+	put_send_paths(&to, send->to_path, send->from_path);
+	put_rest(&to, send);
+	return written(&to);
+}
+
+size_t chunk_out_paths(char *out, size_t size, struct span to_path, struct span from_path,
+	struct span *to_copy, struct span *from_copy)
+{
+	struct writer to = writer_of(out, size);
+	size_t len;
+
+	put_send_paths(&to, to_path, from_path);
+	len = written(&to);
+	*from_copy = span_make(out + len - 2 - from_path.len, from_path.len);
+	*to_copy = span_make(from_copy->at - 13 - to_path.len, to_path.len); /* "\r\nFrom-Path: " */
+	return len;
+}
+
+size_t chunk_out_rest(char *out, size_t size, const struct chunk_out_send *send)
+{
+	struct writer to = writer_of(out, size);
+
+	put_rest(&to, send);
 	return written(&to);
 }
 
@@ -189,14 +225,59 @@ size_t chunk_out_nickname(char *out, size_t size, struct span tid, struct span t
 	return written(&to);
 }
 
+/* One for each copy of each message: without the writer. */
 size_t chunk_out_end(char *out, size_t size, struct span tid, char flag, bool without_crlf)
 {
-	struct writer to = writer_of(out, size);
+	static const char begin[] = "\r\n-------";
+	size_t skip = without_crlf ? 2 : 0, len = sizeof(begin) - 1 - skip + tid.len + 3;
 
-	if (!without_crlf)
-		PUT(&to, "\r\n");
-	put_end_line(&to, tid, flag);
-	return written(&to);
+	if (len > size)
+		return 0;
+	memcpy(out, begin + skip, sizeof(begin) - 1 - skip);
+	out += sizeof(begin) - 1 - skip;
+	memcpy(out, tid.at, tid.len);
+	out += tid.len;
+	out[0] = flag;
+	out[1] = '\r';
+	out[2] = '\n';
+	return len;
+}
+
+#define BLOCK 64u
+
+/* Most blocks of a body have no dash at all. */
+static bool block_has_dash(const uint8_t *at)
+{
+#ifdef __SSE2__
+	const __m128i dash = _mm_set1_epi8('-');
+	__m128i found = _mm_setzero_si128();
+	unsigned i;
+
+	for (i = 0; i < BLOCK; i += 16)
+		found = _mm_or_si128(found,
+			_mm_cmpeq_epi8(
+				_mm_loadu_si128((const __m128i *)(const void *)(at + i)), dash));
+	return _mm_movemask_epi8(found) != 0;
+#else
+	return memchr(at, '-', BLOCK) != NULL;
+#endif
+}
+
+bool chunk_out_has_dashes(const uint8_t *octets, size_t len)
+{
+	static const char mark[] = "-------";
+	const size_t dashes = sizeof(mark) - 1;
+	size_t at, from;
+
+	for (at = 0; at + BLOCK <= len; at += BLOCK) {
+		if (!block_has_dash(octets + at))
+			continue;
+		from = at >= dashes - 1 ? at - (dashes - 1) : 0;
+		if (memmem(octets + from, at + BLOCK - from, mark, dashes) != NULL)
+			return true;
+	}
+	from = at >= dashes - 1 ? at - (dashes - 1) : 0;
+	return memmem(octets + from, len - from, mark, dashes) != NULL;
 }
 
 const char *msrp_status_comment(unsigned status)

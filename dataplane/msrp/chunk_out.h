@@ -30,6 +30,16 @@ struct chunk_out_send {
 };
 size_t chunk_out_send(char *out, size_t size, const struct chunk_out_send *send);
 
+/* The same in parts, as a message goes to many and a peer gets many messages. A SEND's head is
+ * CHUNK_OUT_START, the transaction id, then what is one peer's, then what is one message's.
+ * *to_copy and *from_copy get the places of the two paths in `out`. */
+#define CHUNK_OUT_START "MSRP "
+
+#define CHUNK_OUT_PATHS_EXTRA 40u /* octets beside the two paths */
+size_t chunk_out_paths(char *out, size_t size, struct span to_path, struct span from_path,
+	struct span *to_copy, struct span *from_copy);
+size_t chunk_out_rest(char *out, size_t size, const struct chunk_out_send *send);
+
 struct chunk_out_report {
 	struct span tid, to_path, from_path, message_id;
 	struct byte_range range;
@@ -51,6 +61,10 @@ size_t chunk_out_nickname(char *out, size_t size, struct span tid, struct span t
 
 /* "\r\n-------tid$\r\n"; without_crlf: a head without a body is followed directly. */
 size_t chunk_out_end(char *out, size_t size, struct span tid, char flag, bool without_crlf);
+
+/* Do seven dashes stand somewhere in the octets? Only then may they hold the mark of a transaction
+ * id. */
+bool chunk_out_has_dashes(const uint8_t *octets, size_t len);
 
 const char *msrp_status_comment(unsigned status); /* from status.def; "" when unknown */
 #endif

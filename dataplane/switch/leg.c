@@ -2,6 +2,7 @@
 #include "dataplane/switch/leg.h"
 #include <stdio.h>
 #include <string.h>
+#include "dataplane/msrp/chunk_out.h"
 #include "dataplane/msrp/path.h"
 #include "dataplane/worker.h"
 
@@ -42,8 +43,9 @@ struct conf_parts {
 static struct leg_conf *conf_new(
 	struct worker *worker, struct leg *leg, const struct conf_parts *parts)
 {
-	size_t need = sizeof(struct leg_conf) + parts->path.len + parts->uri.len +
-		      parts->identities.len + parts->alias.len + parts->wrapped.len;
+	size_t room, need = sizeof(struct leg_conf) + CHUNK_OUT_PATHS_EXTRA + parts->path.len +
+			    parts->uri.len + parts->identities.len + parts->alias.len +
+			    parts->wrapped.len;
 	struct leg_conf *conf = NULL;
 	struct msrp_path path;
 	struct msrp_uri uri;
@@ -63,10 +65,12 @@ static struct leg_conf *conf_new(
 		.leg_index = pool_index(&worker->legs, leg),
 		.home = worker->index,
 		.secure = leg->tls != 0 };
-	conf->path = append(conf, &used, parts->path);
+	/* Every head towards the peer has this: it is written once, and the paths are read in it. */
+	room = CHUNK_OUT_PATHS_EXTRA + parts->path.len + parts->uri.len;
+	used = chunk_out_paths(conf->text, room, parts->path, parts->uri, &conf->path, &conf->uri);
+	conf->paths = span_make(conf->text, used);
 	if (msrp_path_parse(conf->path, &path) == 0)
 		conf->path_first = path.first;
-	conf->uri = append(conf, &used, parts->uri);
 	if (msrp_uri_parse(conf->uri, &uri) == 0)
 		conf->session_id = uri.session_id;
 	conf->identities = append(conf, &used, parts->identities);
@@ -396,7 +400,7 @@ int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct
 	/* RFC 4975 14.1: at least 80 bits of randomness; here 130, behind the place where the leg
 	 * lives. */
 	snprintf(id, sizeof(id), "%02x%08x", worker->index, pool_index(&worker->legs, leg));
-	worker_random_text(worker, id + 10, SESSION_ID_OCTETS - 10);
+	worker_secret_text(worker, id + 10, SESSION_ID_OCTETS - 10);
 	len = snprintf(uri, sizeof(uri), "msrp://%s/%.*s;tcp", authority, SESSION_ID_OCTETS, id);
 	parts.uri = span_make(uri, (size_t)len);
 	leg->conf = conf_new(worker, leg, &parts);

@@ -38,10 +38,11 @@ struct leg_conf {
 	uint32_t flags; /* enum member_flag */
 	uint32_t participant;
 	uint32_t leg_index;
-	uint16_t home;    /* worker */
-	bool secure;      /* msrps */
-	bool wrapped_all; /* accepts every wrapped type */
-	struct span path; /* the peer's; empty: not known yet */
+	uint16_t home;     /* worker */
+	bool secure;       /* msrps */
+	bool wrapped_all;  /* accepts every wrapped type */
+	struct span paths; /* chunk_out_paths of the two that follow */
+	struct span path;  /* the peer's; empty: not known yet */
 	struct span path_first;
 	struct span uri; /* ours; its session-id: */
 	struct span session_id;

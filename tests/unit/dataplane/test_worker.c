@@ -246,6 +246,12 @@ Test(worker, carries_a_message_between_workers_and_keeps_nothing)
 	}
 }
 
+/* From here the generator gives a Message-ID and then the transaction id hdaaybaasfaiu. */
+static void generator_known(void)
+{
+	memcpy(workers[0]->generator, (uint64_t[]){ 1, 2, 3, 4 }, sizeof(workers[0]->generator));
+}
+
 /* RFC 4975 7.1: the transaction id is chosen so that its end-line is not in the body. With
  * randomness that stands still, the first choice is known, and put into the body; the next ones
  * differ. */
@@ -265,19 +271,16 @@ Test(worker, a_body_that_holds_the_chosen_transaction_id_gets_another)
 	bind_leg(a, alice);
 	bind_leg(b, bob);
 	hear(b);
-	workers[0]->random_left = 0;
-	next_octet = 0;
-	/* Message-ID takes 10 octets from the end of the 1024; the transaction id the 10 before
-	 * them. */
+	generator_known();
 	send_body(a, alice, "mess0001", "",
 		"\r\n-------"
-		"mp356xd6rx4hp"
+		"hdaaybaasfaiu"
 		"$\r\n");
 	heard = hear(b);
 	cr_assert(
-		strstr(heard, "MSRP mp356xd6rx4hp SEND") == NULL && strncmp(heard, "MSRP ", 5) == 0,
+		strstr(heard, "MSRP hdaaybaasfaiu SEND") == NULL && strncmp(heard, "MSRP ", 5) == 0,
 		"%s", heard);
-	cr_assert(strstr(heard, "-------mp356xd6rx4hp$\r\n\r\n-------") != NULL,
+	cr_assert(strstr(heard, "-------hdaaybaasfaiu$\r\n\r\n-------") != NULL,
 		"the body is whole: %s", heard);
 	cr_assert_eq(
 		strncmp(strstr(heard, "$\r\n\r\n-------") + 12, heard + 5, 13), 0, "%s", heard);
@@ -303,11 +306,10 @@ Test(worker, the_choice_that_the_test_above_spoils_is_really_the_first)
 	bind_leg(a, alice);
 	bind_leg(b, bob);
 	hear(b);
-	workers[0]->random_left = 0;
-	next_octet = 0;
+	generator_known();
 	send_body(a, alice, "mess0001", "", "plain");
 	heard = hear(b);
-	cr_assert(strncmp(heard, "MSRP mp356xd6rx4hp SEND", 23) == 0, "%s", heard);
+	cr_assert(strncmp(heard, "MSRP hdaaybaasfaiu SEND", 23) == 0, "%s", heard);
 	close(a);
 	close(b);
 	step(8);
@@ -498,7 +500,7 @@ Test(worker, octets_that_come_one_by_one_do_not_use_up_the_memory)
 	stop();
 }
 
-/* A queue counts the views that its entries stand in; a message grows behind them. */
+/* Messages grow behind the views that a queue's entries stand in: all of that counts. */
 Test(worker, a_stalled_member_is_congested_by_all_that_it_pins)
 {
 	static char body[7001];
@@ -527,11 +529,8 @@ Test(worker, a_stalled_member_is_congested_by_all_that_it_pins)
 			say(a, "%s", body);
 		say(a, "\r\n-------late%04d$\r\n", i);
 	}
-	cr_assert_lt(bob->session->queue_octets, 1u << 20, "%llu of %u",
-		(unsigned long long)bob->session->queue_octets, bob->session->queue_count);
-	clock_now += 2000;
-	step(4);
 	cr_assert(bob->congested);
+	cr_assert_lt(bob->session->queue_count, 20 + 80);
 	clock_now += shared.congestion_kill_ms;
 	step(4);
 	cr_assert_eq(workers[1]->counters.evictions, 1);
