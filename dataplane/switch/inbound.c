@@ -401,9 +401,13 @@ enum inbound_take inbound_send(
 	conn->skip = conn->chunk_octets = 0;
 	conn->has_range = chunk->has_range;
 	conn->range = chunk->range;
-	conn->bodiless = !chunk->has_body;
+	/* A malformed part of a message that is open ends it, also where it has no Content-Type and
+	 * so no body that counts as one. */
+	conn->bodiless = !chunk->has_body &&
+			 (chunk->refuse == 0 || inbound_find(session, chunk->message_id,
+							hash_id(chunk->message_id)) == NULL);
 	conn->report_wanted = false;
-	if (!chunk->has_body) {
+	if (conn->bodiless) {
 		/* RFC 4975 7.1: binds or keeps alive; answered like any SEND, never forwarded. */
 		conn->transaction = transaction_new(worker, session, chunk);
 		conn->report_wanted = chunk->success_report && chunk->refuse == 0 &&
