@@ -248,6 +248,8 @@ static void shared_fill(struct switch_shared *shared, const struct config *confi
 	shared->congestion_kill_ms = config->msrp_congestion_kill_ms;
 	shared->count_wait_ms = config->msrp_count_wait_ms;
 	shared->count_cap_ms = config->msrp_count_cap_ms;
+	shared->transaction_ms = config->msrp_transaction_ms;
+	shared->count_delivered = strcmp(config->msrp_count_basis, "delivered") == 0;
 	shared->busy_poll = strcmp(config->switch_poll, "busy") == 0;
 	shared->random_fill = random_fill;
 	shared->clock_ms = clock_ms;
@@ -353,6 +355,7 @@ static void say_held(const struct switch_main *m)
 	HELD(confs_large, confs[LEG_CONF_LARGE])
 	HELD(reports, reports)
 	HELD(report_blocks, report_blocks)
+	HELD(report_ranges, report_ranges)
 #undef HELD
 	log_info("switch", "held%s", line);
 }

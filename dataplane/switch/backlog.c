@@ -11,7 +11,6 @@
 #define QUANTUM                                                                                    \
 	(16u * 1024) /* of one message while others wait for the same connection: context.md 2.7 */
 #define INTERRUPT  2048u /* RFC 4975 7.1.1: a chunk is not interrupted before so many octets */
-#define TID_OCTETS 13    /* 65 random bits: RFC 4975 7.1 asks for 64 */
 #define ROUNDS_MAX 8     /* writes of one connection in one turn of the loop */
 #define DASHES     "-------"
 
@@ -211,6 +210,7 @@ static struct span head_rest(const struct message *message, struct message_part 
 		/* Copies ask for nothing unless a count is wanted: that halves the packets of a
 		 * large room. */
 		.failure_report = mp->report != NULL ? FAILURE_REPORT_YES : FAILURE_REPORT_PARTIAL,
+		.success_report = mp->report != NULL && mp->report->delivered,
 		.content_type = SPAN_LITERAL("message/cpim"),
 		.range = range,
 	};
@@ -233,8 +233,8 @@ static uint8_t head_tid(struct plan *plan, const struct msrp_session *session,
 			report_tid(plan->worker, mp->report, session, tid);
 			len = REPORT_TID_OCTETS;
 		} else {
-			worker_random_text(plan->worker, tid, TID_OCTETS);
-			len = TID_OCTETS;
+			worker_tid(plan->worker, pool_index(&plan->worker->sessions, session), tid);
+			len = WORKER_TID_OCTETS;
 		}
 	} while (view != NULL &&
 		 (collides(view, tid, len) || (definite && collides_later(view, tid, len))));
@@ -558,6 +558,9 @@ static void plan_commit(struct plan *plan, size_t taken)
 			break;
 		case SEGMENT_END:
 			conn->open = NULL;
+			if (part_of(plan, segment->entry)->report != NULL)
+				report_chunk_written(worker, part_of(plan, segment->entry)->report,
+					segment->session);
 			if (segment->flag != '+')
 				entry_finish(worker, segment->session, segment->entry,
 					segment->flag == '$');
@@ -660,7 +663,9 @@ void backlog_drop_all(struct worker *worker, struct msrp_session *session)
 
 static void entry_cut(struct worker *worker, struct msrp_session *session, struct entry *entry)
 {
-	uint64_t position = entry_position(entry);
+	uint64_t position = entry->flags & ENTRY_WAITING
+				    ? entry->message->part[worker->index].octets
+				    : entry_position(entry);
 
 	if (!(entry->flags & ENTRY_WAITING)) {
 		session->queue_octets -= entry->view->payload->len - entry->offset;
@@ -705,6 +710,18 @@ void backlog_refused(struct worker *worker, struct connection *conn, struct span
 	if (conn->open != NULL && span_eq(tid, span_make(conn->open_tid, conn->open_tid_len)) &&
 		!(conn->open->flags & ENTRY_CUT) && !conn->open_definite)
 		entry_cut(worker, conn->open_session, conn->open);
+}
+
+void backlog_refused_message(struct worker *worker, struct msrp_session *session, struct span id)
+{
+	struct connection *conn = session->connection;
+	struct entry *entry = session->queue;
+
+	while (entry != NULL && !span_eq(id, span_make(entry->message->id, entry->message->id_len)))
+		entry = entry->next;
+	if (entry != NULL && entry->flags & ENTRY_STARTED && !(entry->flags & ENTRY_CUT) &&
+		!(entry == conn->open && conn->open_definite))
+		entry_cut(worker, session, entry);
 }
 
 /* What would be free without it. A queue counts only the views that its entries stand in; behind
