@@ -20,11 +20,12 @@
 	65536 /* octets of responses that wait: beyond it the peer is not read */
 #define CONNECTION_TAIL_MAX 64
 
-/* Output that is not a body: responses, REPORTs, and the unsent rest of a head. */
+/* Output that is not a body: responses, REPORTs, and the unsent rest of a head. Small, so that there is
+ * one for each leg: when the network stands still, every member may have got half a head. */
 struct output_block {
 	struct output_block *next;
 	uint16_t start, end;
-	char octets[2028];
+	char octets[1012];
 };
 
 struct connection {
@@ -60,13 +61,15 @@ struct connection {
 	struct entry *open; /* whose chunk is open on the wire */
 	struct msrp_session *open_session;
 	uint64_t open_octets;
+	struct msrp_session *active, *active_last; /* those with something to send, in turn */
+	uint32_t turn_octets;                      /* that the first of them has had of its turn */
 	bool blocked;       /* the transport took less than it was given: writable() follows */
 	bool open_definite; /* its Byte-Range named an end: it cannot be interrupted */
 	uint8_t open_tid_len;
 	char open_tid[CHUNK_TID_MAX];
 	struct transaction *transactions;
 	uint64_t received_at;    /* ms; octets last came */
-	uint64_t written_at;     /* ms; octets last went out, or nothing waited */
+	uint64_t written_at;     /* ms; octets last went out, or began to wait */
 	uint64_t since;          /* ms; when it came, or lost its last session */
 	uint16_t refused_status; /* answer of a bind that failed, for the parked request */
 	uint8_t strangers;

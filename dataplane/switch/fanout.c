@@ -17,7 +17,6 @@ static void release_views(struct worker *worker, struct message_part *mp)
 		mp->first = view->next;
 		if (mp->first == NULL)
 			mp->last = NULL;
-		mp->views--;
 		payload_drop(worker, view->payload);
 	}
 }
@@ -62,6 +61,12 @@ void fanout_entry_advance(struct worker *worker, struct entry *entry, struct vie
 	to->at++;
 	entry->view = to;
 	entry->offset = 0;
+	release_views(worker, part_of(worker, entry->message));
+}
+
+void fanout_entry_leave(struct worker *worker, struct entry *entry)
+{
+	entry->view->at--;
 	release_views(worker, part_of(worker, entry->message));
 }
 
@@ -132,7 +137,7 @@ static void append(struct worker *worker, struct room_part *part, struct view *v
 	else
 		mp->last->next = view;
 	mp->last = view;
-	mp->views++;
+	view->number = mp->views++;
 	mp->octets = payload->offset + payload->len;
 	if (payload->flags & PAYLOAD_BEGIN) {
 		part->cursor = part->first;
@@ -150,7 +155,8 @@ static void append(struct worker *worker, struct room_part *part, struct view *v
 		mp->aborted = true;
 	if (payload->flags & PAYLOAD_WHOLE && mp->report != NULL)
 		report_whole(worker, mp->report);
-	backlog_trim(worker, message);
+	part->appended += payload->len + BACKLOG_VIEW_OCTETS;
+	backlog_grown(worker, part);
 }
 
 static bool eligible(
@@ -179,7 +185,6 @@ static bool eligible(
 static bool work(struct worker *worker, struct room_part *part, struct view *view, unsigned *budget)
 {
 	struct message *message = view->payload->message;
-	struct message_part *mp = part_of(worker, message);
 	struct msrp_session *session;
 	struct entry *entry;
 
@@ -191,13 +196,11 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 				continue;
 			if (worker->dirty_count >= FANOUT_CONNECTIONS)
 				*budget = 0;
-			if (backlog_add(worker, session, message, view) != NULL) {
-				if (mp->report != NULL)
-					report_copy_begun(worker, mp->report, session);
-			} else {
+			if (!backlog_add(worker, session, message, view)) {
 				atomic_fetch_add_explicit(&part->skipped, 1, memory_order_relaxed);
-				if (mp->report != NULL)
-					report_copy_refused(mp->report, session, 408);
+				if (part_of(worker, message)->report != NULL)
+					report_copy_refused(
+						part_of(worker, message)->report, session, 408);
 			}
 		}
 		return part->cursor == NULL;
@@ -223,9 +226,7 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 				worker, entry); /* a chunk of the sender's ended: nothing to send */
 			continue;
 		}
-		session = pool_at(&worker->sessions, entry->session);
-		session->queue_octets += view->payload->len;
-		connection_mark_dirty(worker, session->connection);
+		backlog_more(worker, pool_at(&worker->sessions, entry->session), entry);
 	}
 	return view->wake == NULL;
 }

@@ -203,6 +203,8 @@ static void begin(struct worker *worker, struct room *room, struct message *mess
 	message->status = is_begin ? (uint16_t)admit(worker, room, message) : 413;
 	if (message->status != 0)
 		return;
+	message->composing = span_eq_nocase(span_make(message->type, message->type_len),
+		SPAN_LITERAL("application/im-iscomposing+xml"));
 	message->order = ++room->order + 1;
 	room->counts.messages++;
 	for (w = 0; w < worker->shared->workers; w++) {

@@ -43,7 +43,9 @@ struct room_part {
 		*cursor; /* where the member list was left, while work->payload is a BEGIN */
 	uint32_t work_octets;
 	bool working, full;
-	struct report_part *reports;               /* tracked messages not settled yet */
+	uint64_t appended; /* octets of all views ever, with what each costs beside them: backlog */
+	uint64_t looked_at;          /* `appended` when backlog_grown last looked at the members */
+	struct report_part *reports; /* tracked messages not settled yet */
 	uint32_t report_count, report_blocks;      /* how many, and what they hold */
 	_Atomic uint64_t deliveries, cut, skipped; /* read by the home worker for EVENT_ROOM */
 };
