@@ -117,6 +117,8 @@ int worker_init(struct worker *worker, struct switch_shared *shared, uint16_t in
 	worker->shared = shared;
 	worker->index = index;
 	worker->now_ms = worker->ticked_at = shared->clock_ms();
+	TAILQ_INIT(&worker->used);
+	TAILQ_INIT(&worker->unused);
 	mailbox_init(&worker->mailbox);
 	generator_seed(worker);
 	if (!memory_make(&plan, shared)) {

@@ -34,6 +34,9 @@ struct tcp_ops {
 	void (*closed)(void *user, int reason);
 	/* A wake descriptor is readable: drain it. */
 	void (*woken)(void *owner, int fd);
+	/* Somebody connects and there is no descriptor left: true: the user has closed one of its
+	 * connections. */
+	bool (*crowded)(void *owner);
 };
 
 /* Waits at most timeout_ms (0: not at all, -1: for ever) until a connection or a wake descriptor

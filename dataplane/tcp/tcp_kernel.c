@@ -354,6 +354,8 @@ static void do_accept(struct tcp *tcp, unsigned listener)
 	for (i = 0; i < ACCEPTS_MAX; i++) {
 		fd = accept4(tcp->listeners[listener], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
+			if ((errno == EMFILE || errno == ENFILE) && tcp->ops->crowded(tcp->owner))
+				continue;
 			if (errno == EMFILE || errno == ENFILE) {
 				/* Level-triggered: asking again at once would spin. The peers wait
 				 * in the kernel's queue until one of ours goes. */
