@@ -585,12 +585,27 @@ static void refuse(
 
 static void on_response(struct worker *worker, struct connection *conn, const struct chunk *chunk)
 {
+	struct msrp_session *session = conn->sessions;
+
 	worker->counters.responses_in++;
-	if (asked_answered(worker, conn, chunk->tid, chunk->status))
+	if (chunk->refuse != 0 || asked_answered(worker, conn, chunk->tid, chunk->status))
 		return;
 	report_response(worker, conn->sessions, chunk->tid, chunk->status);
 	if (chunk->status >= 400)
 		backlog_refused(worker, conn, chunk->tid);
+	if (chunk->status != 481 && chunk->status != 506)
+		return;
+	/* RFC 4975 10.7, 10.11: the peer knows the session no longer, or not here, and nothing more
+	 * may be sent into it. */
+	while (session != NULL &&
+		!worker_tid_is_ours(worker, pool_index(&worker->sessions, session), chunk->tid))
+		session = session->next;
+	if (session == NULL)
+		return;
+	worker->counters.sessions_disowned++;
+	msrp_session_unbind(worker, session, LEG_CAUSE_LOST);
+	if (conn->sessions == NULL)
+		connection_close_when_sent(worker, conn);
 }
 
 /* The head of a request or response. */
@@ -665,8 +680,7 @@ static enum take on_head(struct worker *worker, struct connection *conn, struct 
 			return KEEP;
 		}
 		break;
-	case METHOD_REPORT:
-		break; /* RFC 7701 6.3: never forwarded; RFC 4975 7.1.2: never answered */
+	case METHOD_REPORT: report_received(worker, session, chunk); break;
 	case METHOD_NICKNAME:
 		if (!nickname_asked(worker, session, chunk)) {
 			conn->waiting = true;
