@@ -1027,8 +1027,8 @@ void backlog_tick(struct worker *worker)
 {
 	struct connection *conn, *next;
 
-	for (conn = worker->all; conn != NULL; conn = next) {
-		next = conn->next;
+	for (conn = TAILQ_FIRST(&worker->used); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, life);
 		if (!conn->blocked ||
 			worker->now_ms - conn->written_at < worker->shared->congestion_kill_ms ||
 			!any_congested(conn))
@@ -1053,7 +1053,8 @@ bool backlog_relieve(struct worker *worker)
 	struct connection *conn, *worst = NULL;
 	uint64_t most = 0, octets;
 
-	for (conn = worker->all; conn != NULL; conn = conn->next) {
+	TAILQ_FOREACH(conn, &worker->used, life)
+	{
 		if (!is_stalled(worker, conn))
 			continue;
 		octets = connection_pins(worker, conn);

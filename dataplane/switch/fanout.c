@@ -172,6 +172,12 @@ static bool eligible(
 		return false;
 	if (message->private && conf->participant != message->to_participant)
 		return false;
+	/* context.md 1.6: a direction restricts user content only. */
+	if (conf->flags & MEMBER_HOLD &&
+		!room_type_is_control(span_make(message->type, message->type_len))) {
+		worker->counters.copies_skipped_hold++;
+		return false;
+	}
 	if (!conf->wrapped_all &&
 		!media_type_in(span_make(message->type, message->type_len), conf->wrapped)) {
 		worker->counters

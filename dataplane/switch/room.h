@@ -83,6 +83,9 @@ void room_close(struct worker *worker, struct room *room);
 struct room *room_find(struct worker *worker, const struct object_id *id);
 struct object_id room_object_id(const struct worker *worker, const struct room *room);
 
+/* IMDN and is-composing: neither user content nor private messages (context.md 1.6, 2.5). */
+bool room_type_is_control(struct span type);
+
 /* A piece of a message arrived at the room (POST_PAYLOAD): verdict, order, hand on. */
 void room_payload(struct worker *worker, struct payload *payload);
 /* Nobody uses the message any more (POST_MESSAGE_DONE). */

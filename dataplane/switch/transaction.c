@@ -43,6 +43,8 @@ struct transaction *transaction_new(
 	*tx = (struct transaction){ .session = session,
 		.failure_report = (uint8_t)chunk->failure_report };
 	to = leftmost_of(session, chunk->from_path);
+	if (to.len == 0)
+		tx->failure_report = FAILURE_REPORT_NO; /* there is nobody to answer to */
 	if (to.len > sizeof(tx->to)) {
 		tx->to_text = pool_get(&worker->texts);
 		if (tx->to_text == NULL) {
@@ -50,7 +52,8 @@ struct transaction *transaction_new(
 			return NULL;
 		}
 	}
-	memcpy(tx->to_text != NULL ? tx->to_text->octets : tx->to, to.at, to.len);
+	if (to.len > 0)
+		memcpy(tx->to_text != NULL ? tx->to_text->octets : tx->to, to.at, to.len);
 	tx->to_len = (uint16_t)to.len;
 	tx->tid_len = (uint8_t)chunk->tid.len;
 	memcpy(tx->tid, chunk->tid.at, chunk->tid.len);

@@ -120,7 +120,8 @@ static struct leg *add_member(struct room *room, const char *name, unsigned part
 
 	snprintf(path, sizeof(path), "msrp://127.0.0.1:9/%s;tcp", name);
 	snprintf(identity, sizeof(identity), "sip:%s@example.com\n", name);
-	cr_assert_eq(leg_add(workers[0], room, 0, &tag, &settings, span_of(path), &leg), 0);
+	cr_assert_eq(
+		leg_add(workers[0], room, 0, &tag, &settings, span_of(path), span_of(""), &leg), 0);
 	cr_assert_eq(leg_member_add(workers[0], leg, &member, span_of(identity), SPAN_LITERAL(""),
 			     SPAN_LITERAL("*")),
 		0);
