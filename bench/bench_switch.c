@@ -9,7 +9,11 @@
  * The floor program gets frames of exactly the octets that the switch sent to a member, and the
  * same receivers read from both. Both are measured in turn, several rounds; a ratio is of one
  * round, the median of them is printed with the least and the most. Both run on CPU 0, sender and
- * receivers on the last one. usage: bench_switch [workers [members [text [one|queued]]]]
+ * receivers on the last one.
+ *   against N   a second switch with N workers takes the bare program's place, its members spread over
+ *               them: what handing messages between workers costs. All run on all CPUs then, so on
+ *               few of them this says nothing about how much faster N are.
+ * usage: bench_switch [members [text [one|queued]]], or bench_switch against N [members [text [..]]]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,14 +40,16 @@ struct shape {
 	bool queued;
 };
 
+struct room;
+
 /* One of the two under test. */
 struct side {
 	pid_t pid;
+	const struct room *room;    /* NULL: the bare program */
 	int input;                  /* the sender's connection */
 	struct receivers receivers; /* and, of the switch, the sender: it gets the responses */
 	unsigned copies;            /* deliveries of a message */
-	bool answers;
-	struct bench_series ns; /* per delivery */
+	struct bench_series ns;     /* per delivery */
 	uint64_t involuntary, deliveries, chunks, segments;
 };
 
@@ -54,14 +60,12 @@ struct room {
 	struct msrp_peer *peers; /* [0] sends */
 };
 
-static struct switch_rig rig;
 static uint64_t number; /* of the message: its Message-ID and transaction id */
-static unsigned workers = 1;
 static int floor_cpu = 0;
 
-static struct room room_make(unsigned index, unsigned members)
+static struct room room_make(struct switch_rig *rig, unsigned index, unsigned members)
 {
-	struct room room = { .id = rig_room(&rig, index % workers, 0), .members = members };
+	struct room room = { .id = rig_room(rig, 0, 0), .members = members };
 	char name[32];
 	unsigned i;
 
@@ -70,8 +74,8 @@ static struct room room_make(unsigned index, unsigned members)
 		struct rig_leg leg;
 
 		snprintf(name, sizeof(name), "u%06u", index * 10000 + i);
-		leg = rig_leg(&rig, &room.id, name, i, true);
-		peer_bind(&room.peers[i], rig.port, &leg);
+		leg = rig_leg(rig, &room.id, name, i, true);
+		peer_bind(&room.peers[i], rig->port, &leg);
 		if (i == 0)
 			room.sender = leg;
 	}
@@ -104,14 +108,14 @@ static size_t message_write(char *out, size_t room, const struct rig_leg *from, 
 }
 
 /* What the switch sends to a member for such a message: the frame of the floor program. */
-static struct fanout_frame frame_capture(struct side *side, const struct room *room, size_t text)
+static struct fanout_frame frame_capture(struct side *side, size_t text)
 {
 	static uint8_t octets[128 * 1024];
 	struct fanout_frame frame = { .octets = octets };
 	static char message[64 * 1024];
 	struct chunk_in in;
 	struct chunk chunk;
-	size_t used, len = message_write(message, sizeof(message), &room->sender, text);
+	size_t used, len = message_write(message, sizeof(message), &side->room->sender, text);
 
 	side->receivers.captured = &side->receivers.all[1];
 	side->receivers.capture = octets;
@@ -131,7 +135,7 @@ static struct fanout_frame frame_capture(struct side *side, const struct room *r
 
 /* Sends `messages` and waits until all have arrived everywhere; the CPU time of the process
  * meanwhile. */
-static void block_run(struct side *side, const struct room *room, const struct fanout_frame *frame,
+static void block_run(struct side *side, const struct fanout_frame *frame,
 	const struct shape *shape, unsigned messages)
 {
 	static char octets[2 * BURST_OCTETS];
@@ -150,9 +154,9 @@ static void block_run(struct side *side, const struct room *room, const struct f
 	before = bench_cpu_of(side->pid);
 	for (sent = 0; sent < messages; sent += (unsigned)burst) {
 		for (i = 0, len = 0; i < burst; i++) {
-			if (side->answers) {
+			if (side->room != NULL) {
 				len += message_write(octets + len, sizeof(octets) - len,
-					&room->sender, shape->text);
+					&side->room->sender, shape->text);
 			} else {
 				memcpy(octets + len, frame->octets, frame->len);
 				len += frame->len;
@@ -160,7 +164,7 @@ static void block_run(struct side *side, const struct room *room, const struct f
 		}
 		receivers_write(receivers, side->input, octets, len);
 		receivers_until(receivers, receivers->whole + burst * side->copies,
-			receivers->responses + (side->answers ? burst : 0));
+			receivers->responses + (side->room != NULL ? burst : 0));
 	}
 	bench_sleep_ms(SETTLE_MS);
 	after = bench_cpu_of(side->pid);
@@ -174,7 +178,7 @@ static void block_run(struct side *side, const struct room *room, const struct f
 	side->chunks += receivers->chunks - chunks;
 	/* the sender's own connection carries the responses */
 	side->segments +=
-		receivers_segments(receivers) - segments - (side->answers ? sent / burst : 0);
+		receivers_segments(receivers) - segments - (side->room != NULL ? sent / burst : 0);
 }
 
 static void floor_make(struct side *side, struct fanout_floor *floor, const struct shape *shape,
@@ -201,46 +205,55 @@ static unsigned block_messages(const struct shape *shape, const struct fanout_fr
 	return shape->queued ? (n + BURST_MAX - 1) / BURST_MAX * BURST_MAX : n;
 }
 
-static double measure(struct side *bridge, const struct room *room, const struct shape *shape)
+static void side_clear(struct side *side)
 {
-	unsigned rounds = bench_is_quick() ? 3 : 9, messages, i;
+	side->ns.count = 0;
+	side->involuntary = side->deliveries = side->chunks = side->segments = 0;
+}
+
+/* The side that is looked at, and what it is held against. */
+static double measure(struct side *looked_at, struct side *other, const struct fanout_frame *frame,
+	const struct shape *shape)
+{
+	unsigned rounds = bench_is_quick() ? 3 : 9, messages = block_messages(shape, frame), i;
 	struct bench_series ratios = { 0 };
-	struct side floor_side = { .copies = room->members - 1 };
-	struct fanout_floor floor;
-	struct fanout_frame frame = frame_capture(bridge, room, shape->text);
 	double ratio;
 
-	messages = block_messages(shape, &frame);
-	floor_make(&floor_side, &floor, shape, &frame);
 	/* Once without counting: windows open, pages are touched, branches are learnt. */
-	block_run(&floor_side, room, &frame, shape, messages / 4 + 1);
-	block_run(bridge, room, &frame, shape, messages / 4 + 1);
-	floor_side.ns.count = bridge->ns.count = 0;
-	floor_side.involuntary = floor_side.deliveries = floor_side.chunks = floor_side.segments =
-		0;
-	bridge->involuntary = bridge->deliveries = bridge->chunks = bridge->segments = 0;
+	block_run(other, frame, shape, messages / 4 + 1);
+	block_run(looked_at, frame, shape, messages / 4 + 1);
+	side_clear(other);
+	side_clear(looked_at);
 	for (i = 0; i < rounds; i++) {
-		struct side *first = i % 2 ? bridge : &floor_side;
-		struct side *second = i % 2 ? &floor_side : bridge;
-
-		block_run(first, room, &frame, shape, messages);
-		block_run(second, room, &frame, shape, messages);
-		bench_series_add(&ratios, bridge->ns.value[i] / floor_side.ns.value[i]);
+		block_run(i % 2 ? looked_at : other, frame, shape, messages);
+		block_run(i % 2 ? other : looked_at, frame, shape, messages);
+		bench_series_add(&ratios, looked_at->ns.value[i] / other->ns.value[i]);
 	}
 	ratio = bench_median(&ratios);
 	printf("%7u %6zu %6zu  %-13s %8.2f %8.2f %7.2f %6.2f-%-6.2f %6.2f %6.2f %6.2f %7llu %5llu %5llu\n",
-		room->members, shape->text, frame.len, shape->queued ? "queued" : "one at a time",
-		bench_median(&bridge->ns) / 1000, bench_median(&floor_side.ns) / 1000, ratio,
+		shape->members, shape->text, frame->len, shape->queued ? "queued" : "one at a time",
+		bench_median(&looked_at->ns) / 1000, bench_median(&other->ns) / 1000, ratio,
 		bench_quantile(&ratios, 0), bench_quantile(&ratios, 1),
-		(double)bridge->chunks / (double)bridge->deliveries,
-		(double)bridge->segments / (double)bridge->deliveries,
-		(double)floor_side.segments / (double)floor_side.deliveries,
-		(unsigned long long)bridge->deliveries / rounds,
-		(unsigned long long)bridge->involuntary,
-		(unsigned long long)floor_side.involuntary);
+		(double)looked_at->chunks / (double)looked_at->deliveries,
+		(double)looked_at->segments / (double)looked_at->deliveries,
+		(double)other->segments / (double)other->deliveries,
+		(unsigned long long)looked_at->deliveries / rounds,
+		(unsigned long long)looked_at->involuntary, (unsigned long long)other->involuntary);
+	side_clear(looked_at);
+	return ratio;
+}
+
+static double measure_floor(struct side *bridge, const struct shape *shape)
+{
+	struct side floor_side = { .copies = bridge->copies };
+	struct fanout_frame frame = frame_capture(bridge, shape->text);
+	struct fanout_floor floor;
+	double ratio;
+
+	floor_make(&floor_side, &floor, shape, &frame);
+	ratio = measure(bridge, &floor_side, &frame, shape);
 	fanout_floor_stop(&floor);
 	receivers_fini(&floor_side.receivers);
-	bridge->ns.count = 0;
 	return ratio;
 }
 
@@ -261,75 +274,112 @@ static bool is_wanted(unsigned members, unsigned only_members, size_t text)
 	       ((members == 10 || members == TARGET_MEMBERS) && (text == 0 || text == TARGET_TEXT));
 }
 
+static void side_open(struct side *side, struct switch_rig *rig, struct room *room, unsigned index,
+	unsigned members)
+{
+	unsigned i;
+
+	*room = room_make(rig, index, members);
+	*side = (struct side){ .pid = rig->pid, .room = room, .copies = members - 1 };
+	receivers_init(&side->receivers, members);
+	for (i = 0; i < members; i++)
+		receivers_add(&side->receivers, room->peers[i].fd);
+	side->input = room->peers[0].fd;
+}
+
+static void side_close(struct side *side, struct room *room)
+{
+	unsigned i;
+
+	receivers_fini(&side->receivers);
+	for (i = 0; i < room->members; i++) {
+		free(room->peers[i].octets);
+		free(room->peers[i].body);
+	}
+	free(room->peers);
+}
+
+/* On CPU 0, or (against another) on all. */
+static void rig_open(struct switch_rig *rig, unsigned workers, bool alone)
+{
+	char yaml[128];
+
+	snprintf(yaml, sizeof(yaml), "%s  memory_mb: 512\n", alone ? "  cores: \"0\"\n" : "");
+	rig_start(rig, workers, yaml);
+}
+
 int main(int argc, char **argv)
 {
 	static const unsigned sizes[] = { 2, 10, TARGET_MEMBERS, MEMBERS_MAX };
 	static const size_t texts[] = { 100, TARGET_TEXT, 10000 };
+	static struct switch_rig rig, many;
 	double target[2] = { 0, 0 };
-	char yaml[128];
-	unsigned s, t, mode, i, only_members = 0, first_mode = 0, last_mode = 2;
+	unsigned s, t, mode, only_members = 0, first_mode = 0, last_mode = 2, against = 0;
 	size_t only_text = 0;
 
+	if (argc > 2 && strcmp(argv[1], "against") == 0) {
+		against = (unsigned)atoi(argv[2]);
+		argv += 2;
+		argc -= 2;
+		if (against < 2 || against > 64)
+			bench_fail("against: 2 to 64 workers");
+	}
 	if (argc > 1)
-		workers = (unsigned)atoi(argv[1]);
+		only_members = (unsigned)atoi(argv[1]);
 	if (argc > 2)
-		only_members = (unsigned)atoi(argv[2]);
+		only_text = (size_t)atoi(argv[2]);
 	if (argc > 3)
-		only_text = (size_t)atoi(argv[3]);
-	if (argc > 4)
-		first_mode = strcmp(argv[4], "queued") == 0;
-	if (argc > 4)
+		first_mode = strcmp(argv[3], "queued") == 0;
+	if (argc > 3)
 		last_mode = first_mode + 1;
-	if (workers < 1 || workers > 64)
-		bench_fail("usage: bench_switch [workers [members [text [one|queued]]]]");
 	bench_title("switch");
-	/* Two workers need both CPUs; the receivers then share them. */
-	snprintf(
-		yaml, sizeof(yaml), "%s  memory_mb: 512\n", workers == 1 ? "  cores: \"0\"\n" : "");
-	rig_start(&rig, workers, yaml);
-	bench_pin(workers == 1 ? (int)sysconf(_SC_NPROCESSORS_ONLN) - 1 : -1);
-	printf("switch: %u worker%s; CPU time in us per delivery; medians of %d rounds in turn; involuntary: context switches in all rounds\n\n",
-		workers, workers == 1 ? "" : "s", bench_is_quick() ? 3 : 9);
-	printf("members   text  frame  mode            switch    floor   ratio   least-most  chunks  segments per del.  deliv.  involuntary\n");
-	printf("        octets octets                  us/del   us/del                      per del. switch floor   a round switch floor\n");
+	rig_open(&rig, 1, against == 0);
+	if (against > 0)
+		rig_open(&many, against, false);
+	bench_pin(against == 0 ? (int)sysconf(_SC_NPROCESSORS_ONLN) - 1 : -1);
+	if (against > 0)
+		printf("%u workers against 1; ", against);
+	printf("CPU time in us per delivery; medians of %d rounds in turn; involuntary: context switches in all rounds\n\n",
+		bench_is_quick() ? 3 : 9);
+	printf("members   text  frame  mode         %9s %8s   ratio   least-most  chunks  segments per del.  deliv.  involuntary\n",
+		against > 0 ? "many" : "switch", against > 0 ? "one" : "floor");
+	printf("        octets octets                  us/del   us/del                      per del.  left  right   a round  left right\n");
 	for (s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
-		struct side bridge = { .pid = rig.pid, .copies = sizes[s] - 1, .answers = true };
-		struct room room;
+		struct side one, other;
+		struct room room, other_room;
 
 		if (!is_wanted(sizes[s], only_members, 0))
 			continue;
-		room = room_make(s, sizes[s]);
-
-		receivers_init(&bridge.receivers, sizes[s]);
-		for (i = 0; i < sizes[s]; i++)
-			receivers_add(&bridge.receivers, room.peers[i].fd);
-		bridge.input = room.peers[0].fd;
+		side_open(&one, &rig, &room, s, sizes[s]);
+		if (against > 0)
+			side_open(&other, &many, &other_room, s, sizes[s]);
 		for (mode = first_mode; mode < last_mode; mode++)
 			for (t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
 				struct shape shape = { sizes[s], texts[t], mode == 1 };
-				bool target_shape =
-					sizes[s] == TARGET_MEMBERS && texts[t] == TARGET_TEXT;
+				struct fanout_frame frame;
 				double ratio;
 
 				if (!is_wanted(sizes[s], only_members, texts[t]) ||
 					(only_text != 0 && texts[t] != only_text))
 					continue;
-				ratio = measure(&bridge, &room, &shape);
-				if (target_shape)
+				if (against > 0) {
+					frame = frame_capture(&one, texts[t]);
+					measure(&other, &one, &frame, &shape);
+					continue;
+				}
+				ratio = measure_floor(&one, &shape);
+				if (sizes[s] == TARGET_MEMBERS && texts[t] == TARGET_TEXT)
 					target[mode] = ratio;
 			}
-		receivers_fini(&bridge.receivers);
-		for (i = 0; i < sizes[s]; i++) {
-			free(room.peers[i].octets);
-			free(room.peers[i].body);
-		}
-		free(room.peers);
+		side_close(&one, &room);
+		if (against > 0)
+			side_close(&other, &other_room);
 	}
 	printf("\n");
-	if (workers == 1) {
-		target_print("one at a time", ONE_AT_A_TIME, target[0]);
-		target_print("queued", QUEUED, target[1]);
-	}
+	target_print("one at a time", ONE_AT_A_TIME, target[0]);
+	target_print("queued", QUEUED, target[1]);
 	rig_stop(&rig);
+	if (against > 0)
+		rig_stop(&many);
 	return 0;
 }

@@ -17,7 +17,6 @@ static void release_views(struct worker *worker, struct message_part *mp)
 		mp->first = view->next;
 		if (mp->first == NULL)
 			mp->last = NULL;
-		mp->views--;
 		payload_drop(worker, view->payload);
 	}
 }
@@ -33,8 +32,6 @@ static void settle(struct worker *worker, struct message *message)
 		return;
 	assert(mp->first == NULL);
 	mp->ended = false; /* once */
-	if (mp->report != NULL)
-		report_ended(worker, mp->report);
 	message_drop(worker, message);
 }
 
@@ -64,6 +61,12 @@ void fanout_entry_advance(struct worker *worker, struct entry *entry, struct vie
 	to->at++;
 	entry->view = to;
 	entry->offset = 0;
+	release_views(worker, part_of(worker, entry->message));
+}
+
+void fanout_entry_leave(struct worker *worker, struct entry *entry)
+{
+	entry->view->at--;
 	release_views(worker, part_of(worker, entry->message));
 }
 
@@ -134,11 +137,11 @@ static void append(struct worker *worker, struct room_part *part, struct view *v
 	else
 		mp->last->next = view;
 	mp->last = view;
-	mp->views++;
+	view->number = mp->views++;
 	mp->octets = payload->offset + payload->len;
 	if (payload->flags & PAYLOAD_BEGIN) {
 		part->cursor = part->first;
-		if (message->counted) {
+		if (message->tracked) {
 			mp->report = report_new(worker, message, part);
 			if (mp->report == NULL) {
 				mp->uncounted = true;
@@ -152,11 +155,12 @@ static void append(struct worker *worker, struct room_part *part, struct view *v
 		mp->aborted = true;
 	if (payload->flags & PAYLOAD_WHOLE && mp->report != NULL)
 		report_whole(worker, mp->report);
-	backlog_trim(worker, message);
+	part->appended += payload->len + BACKLOG_VIEW_OCTETS;
+	backlog_grown(worker, part);
 }
 
 static bool eligible(
-	struct worker *worker, const struct message *message, const struct msrp_session *session)
+	struct worker *worker, struct message *message, const struct msrp_session *session)
 {
 	const struct leg_conf *conf = session->conf;
 
@@ -166,10 +170,18 @@ static bool eligible(
 		return false;
 	if (message->private && conf->participant != message->to_participant)
 		return false;
+	/* context.md 1.6: a direction restricts user content only. */
+	if (conf->flags & MEMBER_HOLD &&
+		!room_type_is_control(span_make(message->type, message->type_len))) {
+		worker->counters.copies_skipped_hold++;
+		return false;
+	}
 	if (!conf->wrapped_all &&
 		!media_type_in(span_make(message->type, message->type_len), conf->wrapped)) {
 		worker->counters
 			.copies_skipped_type++; /* context.md 2.1 step 5: skipped silently */
+		if (part_of(worker, message)->report != NULL)
+			report_copy_refused(part_of(worker, message)->report, session, 415);
 		return false;
 	}
 	return true;
@@ -179,7 +191,6 @@ static bool eligible(
 static bool work(struct worker *worker, struct room_part *part, struct view *view, unsigned *budget)
 {
 	struct message *message = view->payload->message;
-	struct message_part *mp = part_of(worker, message);
 	struct msrp_session *session;
 	struct entry *entry;
 
@@ -191,11 +202,11 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 				continue;
 			if (worker->dirty_count >= FANOUT_CONNECTIONS)
 				*budget = 0;
-			if (backlog_add(worker, session, message, view) != NULL) {
-				if (mp->report != NULL)
-					report_copy_begun(worker, mp->report, session);
-			} else {
+			if (!backlog_add(worker, session, message, view)) {
 				atomic_fetch_add_explicit(&part->skipped, 1, memory_order_relaxed);
+				if (part_of(worker, message)->report != NULL)
+					report_copy_refused(
+						part_of(worker, message)->report, session, 408);
 			}
 		}
 		return part->cursor == NULL;
@@ -221,11 +232,20 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 				worker, entry); /* a chunk of the sender's ended: nothing to send */
 			continue;
 		}
-		session = pool_at(&worker->sessions, entry->session);
-		session->queue_octets += view->payload->len;
-		connection_mark_dirty(worker, session->connection);
+		backlog_more(worker, pool_at(&worker->sessions, entry->session), entry);
 	}
 	return view->wake == NULL;
+}
+
+/* Every member knows where it is with this view. */
+static void walked(struct worker *worker, struct message *message, uint8_t flags)
+{
+	struct report_part *report = part_of(worker, message)->report;
+
+	if (report != NULL && flags & PAYLOAD_ABORTED)
+		report_aborted(worker, report);
+	else if (report != NULL && flags & PAYLOAD_WHOLE)
+		report_walked(worker, report);
 }
 
 /* True: work is left. False: the part is idle, and as its last message may have been its room's
@@ -247,6 +267,7 @@ static bool run_part(struct worker *worker, struct room_part *part, unsigned *bu
 		part->work_octets -= view->payload->len + (uint32_t)sizeof(*view);
 		update_full(part);
 		part_of(worker, message)->walking = false;
+		walked(worker, message, view->payload->flags);
 		view->at--;
 		more = part->work != NULL;
 		if (!more)
