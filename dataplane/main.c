@@ -188,7 +188,8 @@ static int start_worker(struct switch_main *m, const struct config *config, uint
 	 * room and still named by events. */
 	struct tcp_kernel_settings settings = { .max_connections = m->shared.max_legs +
 								   m->shared.max_legs / 4 + 256 +
-								   64 * LISTENERS_MAX };
+								   64 * LISTENERS_MAX,
+		.keepalive_s = (unsigned)((config->msrp_keepalive_ms + 999) / 1000) };
 	int fds[LISTENERS_MAX], result;
 	unsigned i;
 
@@ -269,14 +270,14 @@ static void shared_fill(struct switch_shared *shared, const struct config *confi
 	shared->clock_ms = clock_ms;
 	shared->transaction_ms = config->msrp_transaction_ms;
 	if (config->msrp_advertise[0] != '\0') {
-		struct target target;
+		struct msrp_target target;
 
 		snprintf(
 			shared->authority, sizeof(shared->authority), "%s", config->msrp_advertise);
 		/* A name is for everybody, an address for peers of its family. */
-		if (target_parse(span_of(shared->authority), &target) != 0 || !target.ipv6)
+		if (msrp_target_parse(span_of(shared->authority), &target) != 0 || !target.ipv6)
 			memcpy(shared->authority_ip4, shared->authority, sizeof(shared->authority));
-		if (target_parse(span_of(shared->authority), &target) != 0 || target.ipv6)
+		if (msrp_target_parse(span_of(shared->authority), &target) != 0 || target.ipv6)
 			memcpy(shared->authority_ip6, shared->authority, sizeof(shared->authority));
 	}
 }

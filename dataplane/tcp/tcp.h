@@ -63,6 +63,7 @@ struct tcp_kernel_settings {
 	unsigned listener_count;
 	int wake_fds[2]; /* borrowed */
 	uint32_t max_connections;
+	unsigned keepalive_s; /* a silent connection is probed after so long; 0: never */
 };
 must_check int tcp_kernel_new(struct tcp **out, const struct tcp_kernel_settings *settings,
 	const struct tcp_ops *ops, void *owner);

@@ -41,6 +41,7 @@ struct tcp {
 	int *listeners;
 	unsigned listener_count;
 	uint64_t off_since_ms;
+	int keepalive_s;
 	bool listeners_off; /* out of descriptors: not asked again until a connection closes */
 	struct tcp_conn *conns, *free_list, *closed_list;
 	uint32_t count;
@@ -146,6 +147,7 @@ int tcp_kernel_new(struct tcp **out, const struct tcp_kernel_settings *settings,
 		return -ENOMEM;
 	tcp->ops = ops;
 	tcp->owner = owner;
+	tcp->keepalive_s = (int)settings->keepalive_s;
 	memcpy(tcp->wake_fds, settings->wake_fds, sizeof(tcp->wake_fds));
 	tcp->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	tcp->conns = calloc(settings->max_connections, sizeof(*tcp->conns));
@@ -209,6 +211,17 @@ static struct tcp_conn *conn_new(struct tcp *tcp, int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
+	if (tcp->keepalive_s > 0) {
+		/* A peer that vanished without a word would keep its session for ever. A user
+		 * timeout is not set: it would also end those who are merely slow, and about those
+		 * backlog decides. */
+		int interval = (tcp->keepalive_s + 5) / 6, probes = 3;
+
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &tcp->keepalive_s, sizeof(int));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	}
 	tcp->count++;
 	return conn;
 }
