@@ -23,11 +23,12 @@
 	65536 /* octets of responses that wait: beyond it the peer is not read */
 #define CONNECTION_TAIL_MAX 64
 
-/* Output that is not a body: responses, REPORTs, and the unsent rest of a head. */
+/* Output that is not a body: responses, REPORTs, and the unsent rest of a head. Small, so that there is
+ * one for each leg: when the network stands still, every member may have got half a head. */
 struct output_block {
 	struct output_block *next;
 	uint16_t start, end;
-	char octets[2028];
+	char octets[1012];
 };
 
 /* The beginning of a head, or what may be that of an end-line. */

@@ -28,7 +28,7 @@ bool msrp_target_eq(const struct msrp_target *a, const struct msrp_target *b);
 bool msrp_target_is_unspecified(const struct msrp_target *target); /* 0.0.0.0, :: */
 /* Not reachable from another network: private, shared, link-local, loopback, unspecified. */
 bool msrp_target_is_unroutable(const struct msrp_target *target);
-/* Without brackets; as target_parse takes it. */
+/* Without brackets; as msrp_target_parse takes it. */
 void msrp_target_host(const struct msrp_target *target, char out[MSRP_TARGET_TEXT_MAX]);
 void msrp_target_text(const struct msrp_target *target, char out[MSRP_TARGET_TEXT_MAX]);
 #endif
