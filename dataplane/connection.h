@@ -42,7 +42,7 @@ struct outgoing {
 	void *link; /* the pool's */
 	struct connection *conn;
 	struct outgoing *next, **prev; /* of the worker, by target */
-	struct target target;
+	struct msrp_target target;
 	bool secure;
 };
 #define OUTGOING_BUCKETS 256
@@ -112,7 +112,7 @@ extern const struct tcp_ops connection_tcp_ops; /* owner: struct worker */
 /* Connects for a leg whose setup is active, or takes a connection to that place that is there
  * (RFC 4975 5.4): always on its home worker, which hears leg_connected or leg_unbound. */
 void connection_connect(
-	struct worker *worker, struct msrp_session *session, const struct target *target);
+	struct worker *worker, struct msrp_session *session, const struct msrp_target *target);
 /* The session is the connection's from now on, or no longer. */
 void connection_carry(struct worker *worker, struct connection *conn, struct msrp_session *session);
 void connection_let_go(
