@@ -157,7 +157,7 @@ bool worker_can_receive(const struct worker *worker)
 {
 	return true
 #define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
-	&&worker->member.free_count + 1 > (margin)
+	&&((margin) == 0 || worker->member.free_count > (margin)-1u)
 #include "dataplane/pools.def"
 		;
 }
