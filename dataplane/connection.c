@@ -86,7 +86,7 @@ static void connection_free(struct worker *worker, struct connection *conn)
 		pool_put(&worker->connections, conn);
 }
 
-static struct outgoing **outgoing_bucket(struct worker *worker, const struct target *target)
+static struct outgoing **outgoing_bucket(struct worker *worker, const struct msrp_target *target)
 {
 	uint32_t hash = target->port;
 
@@ -97,19 +97,20 @@ static struct outgoing **outgoing_bucket(struct worker *worker, const struct tar
 
 /* An open connection of ours to that place, or one that is being opened. */
 static struct connection *outgoing_find(
-	struct worker *worker, const struct target *target, bool secure)
+	struct worker *worker, const struct msrp_target *target, bool secure)
 {
 	const struct outgoing *out;
 
 	for (out = *outgoing_bucket(worker, target); out != NULL; out = out->next)
-		if (target_eq(&out->target, target) && out->secure == secure &&
+		if (msrp_target_eq(&out->target, target) && out->secure == secure &&
 			!out->conn->closing && !out->conn->broken && !out->conn->dead)
 			return out->conn;
 	return NULL;
 }
 
 /* Without memory for it nobody else finds the connection, and that is all. */
-static void outgoing_note(struct worker *worker, struct connection *conn, const struct target *to)
+static void outgoing_note(
+	struct worker *worker, struct connection *conn, const struct msrp_target *to)
 {
 	struct outgoing *out = pool_get(&worker->outgoing), **bucket = outgoing_bucket(worker, to);
 
@@ -429,10 +430,10 @@ static void ask(struct worker *worker, struct connection *conn, struct msrp_sess
 }
 
 void connection_connect(
-	struct worker *worker, struct msrp_session *session, const struct target *target)
+	struct worker *worker, struct msrp_session *session, const struct msrp_target *target)
 {
 	struct connection *conn = outgoing_find(worker, target, false);
-	char host[TARGET_TEXT_MAX];
+	char host[MSRP_TARGET_TEXT_MAX];
 
 	session->asking = true;
 	session->ask.since = worker->now_ms;
@@ -455,7 +456,7 @@ void connection_connect(
 	connection_carry(worker, conn, session);
 	conn->asking++;
 	conn->connecting = true;
-	target_host(target, host);
+	msrp_target_host(target, host);
 	if (tcp_connect(worker->tcp, host, target->port, conn, &conn->tcp) != 0) {
 		connection_end(worker, conn, LEG_CAUSE_LOST);
 		return;
@@ -585,12 +586,27 @@ static void refuse(
 
 static void on_response(struct worker *worker, struct connection *conn, const struct chunk *chunk)
 {
+	struct msrp_session *session = conn->sessions;
+
 	worker->counters.responses_in++;
-	if (asked_answered(worker, conn, chunk->tid, chunk->status))
+	if (chunk->refuse != 0 || asked_answered(worker, conn, chunk->tid, chunk->status))
 		return;
 	report_response(worker, conn->sessions, chunk->tid, chunk->status);
 	if (chunk->status >= 400)
 		backlog_refused(worker, conn, chunk->tid);
+	if (chunk->status != 481 && chunk->status != 506)
+		return;
+	/* RFC 4975 10.7, 10.11: the peer knows the session no longer, or not here, and nothing more
+	 * may be sent into it. */
+	while (session != NULL &&
+		!worker_tid_is_ours(worker, pool_index(&worker->sessions, session), chunk->tid))
+		session = session->next;
+	if (session == NULL)
+		return;
+	worker->counters.sessions_disowned++;
+	msrp_session_unbind(worker, session, LEG_CAUSE_LOST);
+	if (conn->sessions == NULL)
+		connection_close_when_sent(worker, conn);
 }
 
 /* The head of a request or response. */
@@ -665,8 +681,7 @@ static enum take on_head(struct worker *worker, struct connection *conn, struct 
 			return KEEP;
 		}
 		break;
-	case METHOD_REPORT:
-		break; /* RFC 7701 6.3: never forwarded; RFC 4975 7.1.2: never answered */
+	case METHOD_REPORT: report_received(worker, session, chunk); break;
 	case METHOD_NICKNAME:
 		if (!nickname_asked(worker, session, chunk)) {
 			conn->waiting = true;

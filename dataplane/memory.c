@@ -3,8 +3,8 @@
 #include <string.h>
 #include "dataplane/worker.h"
 
-#define PARTS 64u
-#define MB    (1u << 20)
+#define PARTS           64u
+#define MB              (1u << 20)
 /* Of the transport's records: those of one turn that were closed to make room for others, and that
  * its events still name. 64 are accepted at a time from each of 16 listeners at most. */
 #define TRANSPORT_SPARE (64u * 16)

@@ -424,7 +424,8 @@ int conference_room_open(struct conference *c, void (*done)(void *arg, int resul
 		span_of(c->identity),
 		SPAN_LITERAL("sip:anonymous@anonymous.invalid"),
 	};
-	uint32_t flags = ROOM_PRIVATE | (config->conference_nicknames ? ROOM_NICKNAME : 0u);
+	uint32_t flags = ROOM_PRIVATE | (config->conference_nicknames ? ROOM_NICKNAME : 0u) |
+			 (config->conference_two_party_failure ? ROOM_TWO_PARTY_FAILURE : 0u);
 	struct object_tag tag;
 	char wrapped[2048];
 
@@ -463,6 +464,8 @@ int conference_member_add(struct participant *p)
 		identities[member.identity_count++] = span_of(u->canonical_second);
 	if (p->has_remote && p->remote.chatroom_private)
 		member.flags |= MEMBER_PRIVATE;
+	if (p->has_remote && !sdp_media_listens(&p->remote))
+		member.flags |= MEMBER_HOLD;
 	if (u->hidden)
 		member.flags |= MEMBER_HIDDEN;
 	if (!conference_allows_private(p->conference, u))

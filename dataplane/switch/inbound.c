@@ -110,6 +110,7 @@ static struct inbound *inbound_new(struct worker *worker, struct msrp_session *s
 		.total = BYTE_RANGE_UNKNOWN,
 		.success_report = chunk->success_report,
 		.counted = chunk->success_report && chunk->include_sent_count,
+		.failure_wanted = chunk->failure_report != FAILURE_REPORT_NO,
 		.touched_at = worker->now_ms,
 		.id_len = (uint8_t)chunk->message_id.len };
 	memcpy(in->id, chunk->message_id.at, chunk->message_id.len);
@@ -321,6 +322,7 @@ static unsigned begin(struct worker *worker, struct msrp_session *session, struc
 	message->inbound = in;
 	message->room = conf->room;
 	message->counted = in->counted;
+	message->failure_wanted = in->failure_wanted;
 	message->sender = conf->leg_index;
 	message->sender_participant = conf->participant;
 	type_len = cpim->content_type.len < MESSAGE_TYPE_OCTETS ? cpim->content_type.len
@@ -570,7 +572,7 @@ void inbound_pause(struct worker *worker, struct msrp_session *session)
 }
 
 static void send_report(struct worker *worker, struct msrp_session *session,
-	const struct inbound *in, const struct message *counted)
+	const struct inbound *in, const struct message *counted, uint16_t status)
 {
 	struct chunk_out_report report = {
 		.to_path = in->from_text != NULL ? span_make(in->from_text->octets, in->from_len)
@@ -578,7 +580,7 @@ static void send_report(struct worker *worker, struct msrp_session *session,
 		.from_path = session->conf->uri,
 		.message_id = span_make(in->id, in->id_len),
 		.range = { 1, in->edge, in->edge },
-		.status = 200,
+		.status = status,
 	};
 	char tid[TID_OCTETS];
 	size_t len;
@@ -609,7 +611,7 @@ static void end_bodiless(struct worker *worker, struct msrp_session *session)
 	if (conn->report_wanted) {
 		in.id_len = conn->id_len;
 		memcpy(in.id, conn->id, conn->id_len);
-		send_report(worker, session, &in, NULL);
+		send_report(worker, session, &in, NULL, 200);
 	}
 }
 
@@ -731,10 +733,11 @@ void inbound_verdict(struct worker *worker, struct payload *payload)
 	if (flags & PAYLOAD_WHOLE && status != 200 && in->session != NULL)
 		id_forget(in->session, in->id_hash);
 	if (flags & PAYLOAD_WHOLE && status == 200 && in->session != NULL) {
-		if (in->counted)
+		/* The room sent this before the message can come home. */
+		if (in->message->tracked)
 			return; /* inbound_report_ready */
-		if (in->success_report)
-			send_report(worker, in->session, in, NULL);
+		if (in->success_report && !in->message->unreported)
+			send_report(worker, in->session, in, NULL, 200);
 	} else if (flags & PAYLOAD_WHOLE && status == 200 && in->success_report) {
 		worker->counters.reports_lost++;
 	}
@@ -746,10 +749,17 @@ void inbound_report_ready(struct worker *worker, struct message *message)
 	struct inbound *in = message->inbound;
 
 	if (in != NULL) {
-		if (message->whole && in->session != NULL)
-			send_report(worker, in->session, in, message);
-		else if (message->whole)
+		/* One REPORT: between two a failure takes the place of what else it would say. */
+		if (message->whole && in->session != NULL && message->failed != 0) {
+			worker->counters.reports_failed++;
+			send_report(worker, in->session, in, message->counted ? message : NULL,
+				message->failed);
+		} else if (message->whole && in->session != NULL && in->success_report) {
+			send_report(
+				worker, in->session, in, message->counted ? message : NULL, 200);
+		} else if (message->whole && (in->success_report || message->failed != 0)) {
 			worker->counters.reports_lost++;
+		}
 		inbound_free(worker, in);
 	}
 	message_drop(worker, message);

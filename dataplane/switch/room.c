@@ -139,6 +139,7 @@ static unsigned admit_private(struct room *room, struct message *message, struct
 			continue;
 		message->private = true;
 		message->to_participant = conf->participant;
+		message->unreported = control;
 		if (control)
 			return 0;
 		if (!(room->flags & ROOM_PRIVATE) || message->no_private)
@@ -172,6 +173,25 @@ static unsigned admit(struct worker *worker, struct room *room, struct message *
 	return 0;
 }
 
+/* Exactly two participants: the sender and one other, on any number of legs, bound or not. */
+static bool is_between_two(const struct room *room, const struct message *message)
+{
+	const struct leg *leg;
+	uint32_t other = 0;
+	bool found = false;
+
+	for (leg = room->legs; leg != NULL; leg = leg->room_next) {
+		if (!leg->member || leg->removing || leg->conf->flags & MEMBER_HIDDEN ||
+			leg->conf->participant == message->sender_participant)
+			continue;
+		if (found && leg->conf->participant != other)
+			return false;
+		found = true;
+		other = leg->conf->participant;
+	}
+	return found;
+}
+
 /* The message takes its place in the room's order, and goes to every worker that has members. */
 static void begin(struct worker *worker, struct room *room, struct message *message, bool is_begin)
 {
@@ -193,10 +213,15 @@ static void begin(struct worker *worker, struct room *room, struct message *mess
 			workers++;
 		}
 	}
-	if (message->counted)
+	/* context.md 2.6: a failure is told to the sender between two only, and where that is
+	 * wanted. */
+	message->two_party = room->flags & ROOM_TWO_PARTY_FAILURE && message->failure_wanted &&
+			     !message->unreported && is_between_two(room, message);
+	message->tracked = (message->counted && !message->unreported) || message->two_party;
+	if (message->tracked)
 		atomic_store_explicit(&message->reports_pending, workers + 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(
-		&message->cores, workers + message->counted, memory_order_relaxed);
+		&message->cores, workers + message->tracked, memory_order_relaxed);
 	mailbox_room_dirty(worker, room);
 }
 
@@ -222,7 +247,7 @@ void room_payload(struct worker *worker, struct payload *payload)
 	}
 	if (ends) {
 		message->whole = flags & PAYLOAD_WHOLE;
-		if (message->counted && message->status == 0)
+		if (message->tracked)
 			report_part_done(worker, message);
 		message_drop(worker, message);
 	}
@@ -235,6 +260,11 @@ void room_payload(struct worker *worker, struct payload *payload)
 void room_report_done(struct worker *worker, struct message *message)
 {
 	message->count_known = report_count(worker, message, &message->count);
+	if (message->two_party && message->count_known && message->count == 0) {
+		message->failed = report_failed(worker, message);
+		if (message->failed == 0)
+			message->failed = 408; /* nobody was there to be sent it */
+	}
 	worker_post(worker, message->home, &message->report_post, POST_REPORT_READY);
 }
 
@@ -242,7 +272,7 @@ void room_message_done(struct worker *worker, struct message *message)
 {
 	struct room *room = message->room;
 
-	if (message->counted && message->status == 0)
+	if (message->tracked)
 		report_parts_home(worker, message);
 	room->open_messages--;
 	mailbox_room_dirty(worker, room);
