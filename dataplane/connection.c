@@ -973,6 +973,8 @@ static void look_after(struct worker *worker, struct connection *conn, bool low)
 	uint32_t now = (uint32_t)worker->now_ms;
 	struct msrp_session *session;
 
+	if (conn->strangers > 0 && worker->ticks % CONNECTION_STRANGER_FORGET_S == 0)
+		conn->strangers--;
 	ask_tick(worker, conn);
 	for (session = conn->sessions; session != NULL; session = session->next)
 		inbound_tick(worker, session);
