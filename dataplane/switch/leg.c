@@ -98,8 +98,11 @@ void leg_mark_dirty(struct worker *worker, struct leg *leg)
  * workers that have some. */
 static void part_update(struct leg *leg)
 {
+	/* A peer may bind before its answer has come to the controller: until its path is known there
+	 * is nowhere to send to (RFC 4975 7.1: To-Path is that path). */
 	bool now = leg->session != NULL && leg->state == LEG_BOUND && leg->member &&
-		   !leg->removing && leg->rebinding == NULL && !leg->reconnect;
+		   !leg->removing && leg->rebinding == NULL && !leg->reconnect &&
+		   leg->conf->path.len > 0;
 
 	if (now == leg->in_part)
 		return;
