@@ -60,6 +60,7 @@ struct msrp_session {
 	uint16_t worker;               /* of the connection */
 	uint16_t home;                 /* of the leg */
 	bool secure;
+	bool waits;  /* a SEND of its is held until it is a member */
 	bool asking; /* active: our binding SEND has no answer yet, or waits for the connection */
 	struct leg *leg; /* the home worker's */
 	union {
@@ -69,6 +70,7 @@ struct msrp_session {
 			char tid[BINDING_TID_OCTETS]; /* of that SEND; tid_len 0: not sent */
 			uint8_t tid_len;
 		} ask;
+		uint32_t waits_since; /* ms, the low half; waits */
 	};
 };
 
