@@ -718,6 +718,7 @@ static void event_heard(
 		if (++c->snapshots == H->workers)
 			c->snapshot = false;
 		break;
+	case EVENT_DRAINING: break;
 	case EVENT_COUNT: break;
 	}
 }
