@@ -402,6 +402,19 @@ static void plan_chunk(struct plan *plan, struct view *view, uint32_t offset, si
 	}
 }
 
+/* How much of its body a message gets before others have their turn. One that is long, and begins
+ * while more wait to begin behind it, gets no more than it must: they need not wait for sixteen
+ * of its kind. */
+static size_t quantum(const struct plan *plan, const struct entry *entry, bool more_begin)
+{
+	const struct message *message = entry->message;
+	uint64_t total = message->total;
+
+	if (total == BYTE_RANGE_UNKNOWN)
+		total = part_of(plan, entry)->octets;
+	return more_begin && total > QUANTUM ? INTERRUPT : QUANTUM;
+}
+
 /* The chunk that is open on the wire goes on, ends, or is interrupted because others wait. */
 static void plan_open_chunk(struct plan *plan)
 {
@@ -419,7 +432,11 @@ static void plan_open_chunk(struct plan *plan)
 	if (others) {
 		/* Responses and REPORTs MUST interrupt (RFC 4975 7.1.1); other messages share
 		 * fairly. */
-		limit = conn->control_octets > conn->rest_octets ? INTERRUPT : QUANTUM;
+		limit = conn->control_octets > conn->rest_octets
+				? INTERRUPT
+				: quantum(plan, entry,
+					  entry->flags & ENTRY_FIRST &&
+						  conn->open_session->fresh != NULL);
 		limit = conn->open_octets < limit ? limit - conn->open_octets : 0;
 	}
 	plan_chunk(plan, entry->flags & ENTRY_CUT ? NULL : entry->view, entry->offset, limit);
@@ -452,19 +469,6 @@ static bool plan_control(struct plan *plan, size_t from, size_t octets)
 
 static void entry_finish(
 	struct worker *worker, struct msrp_session *session, struct entry *entry, bool whole);
-
-/* How much of its body a message gets before others have their turn. One that is long, and begins
- * while more wait to begin behind it, gets no more than it must: they need not wait for sixteen
- * of its kind. */
-static size_t quantum(const struct plan *plan, const struct entry *entry, bool more_begin)
-{
-	const struct message *message = entry->message;
-	uint64_t total = message->total;
-
-	if (total == BYTE_RANGE_UNKNOWN)
-		total = part_of(plan, entry)->octets;
-	return more_begin && total > QUANTUM ? INTERRUPT : QUANTUM;
-}
 
 /* One chunk of this entry. False: the plan is full. */
 static bool plan_entry(struct plan *plan, struct msrp_session *session, struct entry *entry,
@@ -617,7 +621,8 @@ static uint64_t pins(const struct worker *worker, struct msrp_session *session)
 	return sum;
 }
 
-/* It pins no more than this: what came to the room since it was known to pin what `base` says. */
+/* It pins no more than this (but for a part in LOOK_SHARE of the limit): what came to its room since
+ * it was known what it pins. */
 static uint64_t pins_at_most(const struct worker *worker, struct msrp_session *session)
 {
 	return room_part_of(worker, session)->appended - session->base;
@@ -893,15 +898,19 @@ static void congest_if_high(struct worker *worker, struct msrp_session *session)
 	uint64_t limit = shared->leg_queue_octets, octets = 0;
 	bool high = session->queue_count * 10ull >= shared->leg_queue_messages * 8ull;
 
-	if (pins_at_most(worker, session) >= limit / 10 * 8 + limit / LOOK_SHARE)
+	if (pins_at_most(worker, session) * 10 >= limit * 8)
 		octets = pins(worker, session);
-	if (octets * 10 < limit * 8 && !high)
+	if (octets * 10 < limit * 8 && !high) {
+		/* Near below: not walked again for each message that comes and goes. */
+		if (octets > limit / 10 * 8 - limit / LOOK_SHARE)
+			session->base += octets - (limit / 10 * 8 - limit / LOOK_SHARE);
 		return;
+	}
 	if (!session->congested) {
 		set_congested(worker, session, true);
 		drop_composing(worker, session);
 		clear_if_low(worker, session);
-		octets = pins_at_most(worker, session);
+		octets = pins(worker, session);
 	}
 	if (octets > limit)
 		shed(worker, session, octets, limit / 4 * 3);
