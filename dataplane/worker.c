@@ -114,7 +114,7 @@ static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *
 	shares = (uint32_t)(rest / 64);
 #define SHARE(p, octets, parts)                                                                    \
 	POOL(p, octets, (uint64_t)shares *(parts) / pool_footprint(octets, 1))
-	SHARE(buffers, sizeof(struct buffer), 26);
+	SHARE(buffers, sizeof(struct buffer), 25);
 	SHARE(payloads[PAYLOAD_384], payload_size(PAYLOAD_384, shared->workers), 5);
 	SHARE(payloads[PAYLOAD_1536], payload_size(PAYLOAD_1536, shared->workers), 10);
 	SHARE(payloads[PAYLOAD_5120], payload_size(PAYLOAD_5120, shared->workers), 4);
@@ -123,7 +123,7 @@ static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *
 	SHARE(entries, sizeof(struct entry), 7);
 	SHARE(inbounds, sizeof(struct inbound), 3);
 	SHARE(transactions, sizeof(struct transaction), 2);
-	SHARE(output, sizeof(struct output_block), 2);
+	SHARE(output, sizeof(struct output_block), 3);
 #undef SHARE
 #undef POOL
 	return n;

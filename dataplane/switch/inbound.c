@@ -6,7 +6,6 @@
 #include "dataplane/switch/address.h"
 #include "dataplane/worker.h"
 
-#define DASHES     "-------"
 #define HELD_PIECE 64u /* octets put behind held ones to find out whether they matter */
 #define TID_OCTETS 13
 #define TEXTS_KEPT 64u
@@ -228,7 +227,7 @@ static bool emit(struct worker *worker, struct msrp_session *session, struct inb
 		return false;
 	if (in->sent == 0)
 		payload->flags |= PAYLOAD_BEGIN;
-	if (memmem(octets, len, DASHES, 7) != NULL)
+	if (chunk_out_has_dashes(octets, len))
 		payload->flags |= PAYLOAD_DASHES;
 	payload->message = in->message;
 	payload->inbound = in;
