@@ -19,6 +19,8 @@
 #define CONNECTION_CONTROL_MAX                                                                     \
 	65536 /* octets of responses that wait: beyond it the peer is not read */
 #define CONNECTION_TAIL_MAX 64
+#define LIMITED_SLOTS       64 /* a ring of times, LIMITED_MS each */
+#define LIMITED_MS          16
 
 /* Output that is not a body: responses, REPORTs, and the unsent rest of a head. */
 struct output_block {
@@ -33,10 +35,12 @@ struct connection {
 	struct tcp_conn *tcp;
 	struct connection *next, **prev; /* all of the worker */
 	struct connection *dirty_next;   /* those with something to send */
-	struct connection
-		*paused_next; /* those that are not read for want of memory or for a full room */
+	struct connection *paused_next;  /* those that are not read for want of memory, for a full
+					 * room, or as what they send is limited */
 	struct msrp_session *sessions;
 	struct msrp_session *binding; /* asks its home worker; nothing is read meanwhile */
+	struct msrp_session *held;    /* whose request is kept until its room is not full, and it
+				       * may send: others share the connection */
 	struct chunk_in in;
 	/* the request being received */
 	struct msrp_session *current;    /* whose SEND it is; NULL: its body is discarded */
@@ -69,6 +73,8 @@ struct connection {
 	struct transaction *transactions;
 	uint64_t received_at;    /* ms; octets last came */
 	uint64_t written_at;     /* ms; octets last went out, or began to wait */
+	uint64_t window_at;      /* ms; from when it is looked at how much it takes; 0: it is not */
+	uint64_t window_octets;  /* that it took since then */
 	uint64_t since;          /* ms; when it came, or lost its last session */
 	uint16_t refused_status; /* answer of a bind that failed, for the parked request */
 	uint8_t strangers;
@@ -89,6 +95,8 @@ void connection_bind_answer(struct worker *worker, struct msrp_session *session)
 /* What was parked is parsed again, and reading goes on. */
 void connection_resume(struct worker *worker, struct connection *conn);
 void connection_resume_paused(struct worker *worker);
+/* In how many ms one that is limited may be read; at most `most`. */
+unsigned connection_wait_ms(const struct worker *worker, unsigned most);
 
 /* Queues a whole response or REPORT. False: no memory, and the connection is closed for it. */
 bool connection_write(

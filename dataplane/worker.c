@@ -92,6 +92,7 @@ static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *
 	const struct switch_shared *shared = worker->shared;
 	uint32_t legs = shared->max_legs, reports = 256, shares;
 	unsigned n = 0, i;
+	uint64_t rates = 0;
 	size_t fixed = 0, rest;
 
 #define POOL(p, octets, number) plans[n++] = (struct plan){ &worker->p, octets, (uint32_t)(number) }
@@ -106,6 +107,9 @@ static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *
 	POOL(reports, sizeof(struct report_part), reports);
 	POOL(report_blocks, REPORT_BLOCK_OCTETS, 2048);
 	POOL(texts, sizeof(struct text_block), 512 + legs / 32);
+	for (i = 0; i < RATE_KINDS; i++)
+		rates |= shared->rates[i];
+	POOL(rates, sizeof(struct rate), rates > 0 ? legs + legs / 8 + 64 : 0);
 	for (i = 0; i < n; i++)
 		fixed += pool_footprint(plans[i].size, plans[i].count);
 	*fixed_count = n;
@@ -298,7 +302,8 @@ void worker_step(struct worker *worker, bool sleep)
 
 	if (sleep && may_sleep(worker))
 		wait_ms = worker->paused != NULL ? WAIT_SHORT_MS
-						 : (int)mailbox_wait_ms(worker, TICK_MS);
+						 : (int)connection_wait_ms(worker,
+							   mailbox_wait_ms(worker, TICK_MS));
 	tcp_wait(worker->tcp, wait_ms);
 	worker->now_ms = worker->shared->clock_ms();
 	if (sleep) {

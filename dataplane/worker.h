@@ -24,6 +24,7 @@
 #include "dataplane/switch/msrp_session.h"
 #include "dataplane/switch/nickname.h"
 #include "dataplane/switch/payload.h"
+#include "dataplane/switch/rate.h"
 #include "dataplane/switch/report.h"
 #include "dataplane/switch/room.h"
 #include "dataplane/switch/transaction.h"
@@ -42,6 +43,8 @@ struct switch_shared {
 	uint64_t max_message;
 	uint32_t leg_queue_messages, open_messages;
 	uint64_t leg_queue_octets;
+	uint64_t least_rate;        /* octets a second that a congested member must take */
+	uint64_t rates[RATE_KINDS]; /* a second, of each member; 0: no limit */
 	uint64_t connection_bind_ms, chunk_reception_ms, congestion_kill_ms, count_wait_ms,
 		count_cap_ms;
 	char authority[280]; /* HOST:PORT of our URIs */
@@ -72,7 +75,11 @@ struct worker {
 
 	struct buffer *rx; /* what the next read goes into */
 	uint32_t rx_used;  /* octets in front that payloads refer to */
+	struct pool rates; /* struct rate, by the session's index */
 	struct connection *all, *dirty, *paused;
+	struct connection *limited[LIMITED_SLOTS]; /* not read before a time: by LIMITED_MS */
+	uint64_t limited_at;                       /* the last time that was looked at */
+	uint32_t limited_count;
 	uint32_t dirty_count; /* on the dirty list */
 	struct room_part *work, *work_last;
 	struct report_part *reports_open; /* not settled */

@@ -804,8 +804,10 @@ void backlog_flush(struct worker *worker, struct connection *conn)
 		if (taken < 0)
 			return; /* closed() follows and unbinds the sessions */
 		worker->counters.octets_out += (uint64_t)taken;
-		if (taken > 0)
+		if (taken > 0) {
 			conn->written_at = worker->now_ms;
+			conn->window_octets += (uint64_t)taken;
+		}
 		plan_commit(&plan, (size_t)taken);
 		if ((size_t)taken < plan.octets) {
 			conn->blocked = true; /* writable() follows */
@@ -1032,18 +1034,50 @@ static bool any_congested(const struct connection *conn)
 	return false;
 }
 
+/* A peer that holds what is due to others, or what it asked for itself, and does not take it. */
+static bool is_behind(const struct connection *conn)
+{
+	return conn->blocked && (conn->control != NULL || any_congested(conn));
+}
+
+/* RFC 7701 6.4: after a few minutes of congestion the session is ended. Without progress, or with
+ * next to none: an octet now and then would keep a queue for ever. It is the connection that is
+ * looked at, as all its sessions wait for the same peer. */
+static void evict_if_slow(struct worker *worker, struct connection *conn)
+{
+	const struct switch_shared *shared = worker->shared;
+	uint64_t kill_ms = shared->congestion_kill_ms, least;
+
+	if (conn->window_at == 0) {
+		conn->window_at = worker->now_ms;
+		conn->window_octets = 0;
+	}
+	if (worker->now_ms - conn->written_at >= kill_ms) {
+		worker->counters.evictions++;
+		connection_close(worker, conn, LEG_CAUSE_CONGESTED);
+		return;
+	}
+	if (worker->now_ms - conn->window_at < kill_ms)
+		return;
+	least = (worker->now_ms - conn->window_at) * shared->least_rate / 1000;
+	if (conn->window_octets < least) {
+		worker->counters.evictions_slow++;
+		connection_close(worker, conn, LEG_CAUSE_CONGESTED);
+		return;
+	}
+	conn->window_at = 0;
+}
+
 void backlog_tick(struct worker *worker)
 {
 	struct connection *conn, *next;
 
 	for (conn = worker->all; conn != NULL; conn = next) {
 		next = conn->next;
-		if (!conn->blocked ||
-			worker->now_ms - conn->written_at < worker->shared->congestion_kill_ms ||
-			!any_congested(conn))
-			continue;
-		worker->counters.evictions++;
-		connection_close(worker, conn, LEG_CAUSE_CONGESTED);
+		if (is_behind(conn))
+			evict_if_slow(worker, conn);
+		else if (conn->window_at != 0)
+			conn->window_at = 0;
 	}
 }
 

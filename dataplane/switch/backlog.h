@@ -45,7 +45,7 @@ void backlog_grown(struct worker *worker, struct room_part *part);
  * 7.2). */
 void backlog_refused(struct worker *worker, struct connection *conn, struct span tid);
 
-/* Once a second: eviction of members without progress. */
+/* Once a second: eviction of members without progress, or with too little. */
 void backlog_tick(struct worker *worker);
 /* Memory is low: evicts the member that pins the oldest octets. True: one was evicted. */
 bool backlog_relieve(struct worker *worker);

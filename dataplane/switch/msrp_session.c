@@ -85,6 +85,8 @@ void msrp_session_unbind(struct worker *worker, struct msrp_session *session, en
 	*link = session->next;
 	if (conn->sessions == NULL)
 		conn->since = worker->now_ms;
+	if (conn->held == session)
+		conn->held = NULL;
 	session->connection = NULL;
 	session->unbinding = true;
 	session->cause = (uint8_t)cause;

@@ -172,6 +172,27 @@ static unsigned admit(struct worker *worker, struct room *room, struct message *
 	return 0;
 }
 
+/* How many legs get a copy: what a sender's egress is reckoned by. That some of them skip it is not
+ * asked for. */
+static uint32_t recipients(
+	const struct worker *worker, const struct room *room, const struct message *message)
+{
+	const struct leg *leg;
+	uint32_t n = 0;
+	unsigned w;
+
+	if (worker->shared->rates[RATE_EGRESS] == 0)
+		return 0;
+	if (!message->private) {
+		for (w = 0; w < worker->shared->workers; w++)
+			n += room->members[w];
+		return n > 0 ? n - 1 : 0; /* not the sender */
+	}
+	for (leg = room->legs; leg != NULL; leg = leg->room_next)
+		n += leg->in_part && leg->conf->participant == message->to_participant;
+	return n;
+}
+
 /* The message takes its place in the room's order, and goes to every worker that has members. */
 static void begin(struct worker *worker, struct room *room, struct message *message, bool is_begin)
 {
@@ -185,6 +206,7 @@ static void begin(struct worker *worker, struct room *room, struct message *mess
 		return;
 	message->composing = span_eq_nocase(span_make(message->type, message->type_len),
 		SPAN_LITERAL("application/im-iscomposing+xml"));
+	message->recipients = recipients(worker, room, message);
 	message->order = ++room->order + 1;
 	room->counts.messages++;
 	for (w = 0; w < worker->shared->workers; w++) {

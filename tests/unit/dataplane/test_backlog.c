@@ -555,3 +555,95 @@ Test(backlog, one_without_progress_is_evicted_in_time)
 	cr_assert(memory_closed_by_switch(b.end));
 	done();
 }
+
+/* An octet now and then is not enough; a thousand a second are. */
+static void trickle(unsigned octets_a_second, unsigned seconds)
+{
+	unsigned i;
+
+	for (i = 0; i < seconds && !memory_closed_by_switch(b.end); i++) {
+		memory_window(b.end, octets_a_second);
+		stepped_turns(2);
+		peer_hear(&b, octets_a_second);
+		memory_window(b.end, 0);
+		stepped_wait(1000);
+	}
+}
+
+static void congest(void)
+{
+	unsigned i;
+	char tag[12];
+
+	memory_window(b.end, 0);
+	for (i = 0; i < 90; i++) {
+		snprintf(tag, sizeof(tag), "m%04u", i);
+		stepped_send(&a, alice, tag, 10000);
+		stepped_turns(4);
+	}
+	cr_assert(bob->congested);
+}
+
+Test(backlog, one_that_takes_next_to_nothing_is_evicted)
+{
+	stepped_defaults(1);
+	stepped.leg_queue_octets = 1000000;
+	stepped.least_rate = 1000;
+	stepped_start();
+	two();
+	congest();
+	trickle(990, 119);
+	cr_assert_eq(STEPPED_COUNTER(evictions_slow), 0);
+	trickle(990, 3);
+	cr_assert_eq(STEPPED_COUNTER(evictions_slow), 1);
+	cr_assert_eq(STEPPED_COUNTER(evictions), 0);
+	cr_assert_eq(bob->cause, LEG_CAUSE_CONGESTED);
+	done();
+}
+
+Test(backlog, one_that_takes_the_least_stays)
+{
+	stepped_defaults(1);
+	stepped.leg_queue_octets = 1000000;
+	stepped.least_rate = 1000;
+	stepped_start();
+	two();
+	congest();
+	stepped.congestion_kill_ms = 20000;
+	trickle(1010, 50);
+	cr_assert(bob->congested);
+	cr_assert_eq(STEPPED_COUNTER(evictions_slow), 0);
+	/* What it had before it became slow counts for nothing. */
+	trickle(20000, 1);
+	trickle(500, 18);
+	cr_assert_eq(STEPPED_COUNTER(evictions_slow), 0);
+	trickle(500, 24);
+	cr_assert_eq(STEPPED_COUNTER(evictions_slow), 1);
+	done();
+}
+
+/* Answers are taken no faster: the same. */
+Test(backlog, a_peer_that_takes_its_answers_too_slowly_is_evicted)
+{
+	unsigned i;
+
+	stepped_defaults(1);
+	stepped.least_rate = 100;
+	stepped_start();
+	two();
+	memory_window(b.end, 0);
+	for (i = 0; i < 300; i++) {
+		peer_print(&b,
+			"MSRP ask%04u SEND\r\nTo-Path: %.*s\r\nFrom-Path: %.*s\r\nMessage-ID: ask1\r\n-------ask%04u$\r\n",
+			i, SPAN_ARG(bob->conf->uri), SPAN_ARG(bob->conf->path), i);
+		stepped_turns(2);
+	}
+	cr_assert(!bob->congested);
+	trickle(110, 130);
+	cr_assert_eq(STEPPED_COUNTER(evictions_slow), 0);
+	trickle(50, 105);
+	cr_assert_eq(STEPPED_COUNTER(evictions_slow), 0);
+	trickle(50, 10);
+	cr_assert_eq(STEPPED_COUNTER(evictions_slow), 1);
+	done();
+}
