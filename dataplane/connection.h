@@ -22,11 +22,12 @@
 #define LIMITED_SLOTS       64 /* a ring of times, LIMITED_MS each */
 #define LIMITED_MS          16
 
-/* Output that is not a body: responses, REPORTs, and the unsent rest of a head. */
+/* Output that is not a body: responses, REPORTs, and the unsent rest of a head. Small, so that there is
+ * one for each leg: when the network stands still, every member may have got half a head. */
 struct output_block {
 	struct output_block *next;
 	uint16_t start, end;
-	char octets[2028];
+	char octets[1012];
 };
 
 struct connection {

@@ -164,8 +164,7 @@ static int worker_main(void *arg)
 static int start_worker(struct switch_main *m, const struct config *config, uint16_t index)
 {
 	struct worker *worker = &m->workers[index];
-	struct tcp_kernel_settings settings = { .max_connections = m->shared.max_legs +
-								   m->shared.max_legs / 4 + 256 };
+	struct tcp_kernel_settings settings = { 0 };
 	int fds[LISTENERS_MAX], result;
 	unsigned i;
 
@@ -208,25 +207,9 @@ static int start_worker(struct switch_main *m, const struct config *config, uint
 	settings.listener_count = i;
 	settings.wake_fds[0] = m->worker_wake[index];
 	settings.wake_fds[1] = m->border_wake[index];
+	settings.max_connections = worker->transport_records;
+	settings.memory = worker->transport_memory;
 	return tcp_kernel_new(&worker->tcp, &settings, &connection_tcp_ops, worker);
-}
-
-/* Said before anything is reserved: which address is taken. */
-static int probe(const struct config *config)
-{
-	struct listen_address address;
-	unsigned i;
-	int result = 0;
-
-	for (i = 0; i < config->msrp_listen.count && result == 0; i++) {
-		result = listen_address_parse(config->msrp_listen.items[i], &address);
-		if (result == 0 && address.port != 0)
-			result = tcp_kernel_probe(address.host, address.port);
-		if (result != 0)
-			log_error("switch", "cannot listen on %s: %s", config->msrp_listen.items[i],
-				strerror(-result));
-	}
-	return result;
 }
 
 static void shared_fill(struct switch_shared *shared, const struct config *config)
@@ -238,6 +221,8 @@ static void shared_fill(struct switch_shared *shared, const struct config *confi
 	shared->max_legs = (uint32_t)(config->switch_max_legs);
 	shared->max_rooms = (uint32_t)config->switch_max_rooms;
 	shared->memory = config->switch_memory_mb * (1u << 20) / config->switch_workers;
+	shared->memory_touch = config->switch_memory_touch;
+	shared->transport_octets = tcp_kernel_octets();
 	shared->max_message = config->msrp_max_message;
 	shared->leg_queue_messages = (uint32_t)config->msrp_leg_queue_messages;
 	shared->open_messages = (uint32_t)config->msrp_open_messages;
@@ -261,6 +246,58 @@ static void shared_fill(struct switch_shared *shared, const struct config *confi
 		colon = strrchr(shared->authority, ':');
 		shared->port = colon != NULL ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0;
 	}
+}
+
+/* Said before anything is reserved: what the configuration asks for cannot be had. */
+static int check_memory(const struct config *config, FILE *errors)
+{
+	struct switch_shared shared = { 0 };
+	struct memory plan;
+	char text[300];
+
+	shared_fill(&shared, config);
+	if (memory_make(&plan, &shared))
+		return 0;
+	memory_refusal(&shared, text, sizeof(text));
+	fprintf(errors, "plenum-switch: %s\n", text);
+	return -ENOMEM;
+}
+
+static bool machine_has(const struct config *config)
+{
+	uint64_t mb = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
+
+	if (config->switch_memory_mb <= mb)
+		return true;
+	log_error("switch", "switch.memory_mb is %llu: this machine has %llu in all; lower it",
+		(unsigned long long)config->switch_memory_mb, (unsigned long long)mb);
+	return false;
+}
+
+static void print_memory(const struct config *config, FILE *out)
+{
+	struct switch_shared shared = { 0 };
+
+	shared_fill(&shared, config);
+	memory_print(&shared, out);
+}
+
+/* Said before anything is reserved: which address is taken. */
+static int probe(const struct config *config)
+{
+	struct listen_address address;
+	unsigned i;
+	int result = 0;
+
+	for (i = 0; i < config->msrp_listen.count && result == 0; i++) {
+		result = listen_address_parse(config->msrp_listen.items[i], &address);
+		if (result == 0 && address.port != 0)
+			result = tcp_kernel_probe(address.host, address.port);
+		if (result != 0)
+			log_error("switch", "cannot listen on %s: %s", config->msrp_listen.items[i],
+				strerror(-result));
+	}
+	return result;
 }
 
 static void serve(struct switch_main *m, int signals)
@@ -330,34 +367,13 @@ static void say_held(const struct switch_main *m)
 	unsigned w;
 
 	line[0] = '\0';
-#define HELD(name, pool)                                                                           \
+#define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
 	for (held = 0, w = 0; w < m->shared.workers; w++)                                          \
-		held += m->workers[w].pool.count - m->workers[w].pool.free_count;                  \
+		held += m->workers[w].member.count - m->workers[w].member.free_count;              \
 	if (held > 0 && len < sizeof(line))                                                        \
 		len += (size_t)snprintf(line + len, sizeof(line) - len, " " #name "=%llu",         \
 			(unsigned long long)held);
-	HELD(buffers, buffers)
-	HELD(payloads_384, payloads[PAYLOAD_384])
-	HELD(payloads_1536, payloads[PAYLOAD_1536])
-	HELD(payloads_5120, payloads[PAYLOAD_5120])
-	HELD(payloads_buffer, payloads[PAYLOAD_BUFFER])
-	HELD(messages, messages)
-	HELD(entries, entries)
-	HELD(sessions, sessions)
-	HELD(connections, connections)
-	HELD(inbounds, inbounds)
-	HELD(transactions, transactions)
-	HELD(ids, ids)
-	HELD(texts, texts)
-	HELD(output, output)
-	HELD(legs, legs)
-	HELD(rooms, rooms)
-	HELD(confs_small, confs[LEG_CONF_SMALL])
-	HELD(confs_medium, confs[LEG_CONF_MEDIUM])
-	HELD(confs_large, confs[LEG_CONF_LARGE])
-	HELD(reports, reports)
-	HELD(report_blocks, report_blocks)
-#undef HELD
+#include "dataplane/pools.def"
 	log_info("switch", "held%s", line);
 }
 
@@ -384,7 +400,11 @@ static int run(const struct config *config)
 			"switch.ports names DPDK ports, which this version does not drive: leave it empty");
 		goto out;
 	}
-	if (probe(config) != 0)
+	if (check_memory(config, stderr) != 0) {
+		status = DAEMON_CONFIGURATION;
+		goto out;
+	}
+	if (!machine_has(config) || probe(config) != 0)
 		goto out;
 	shared_fill(&m->shared, config);
 	result = start_eal(config);
@@ -445,7 +465,8 @@ out:
 int main(int argc, char **argv)
 {
 	struct config config;
-	int status = daemon_options(argc, argv, "plenum-switch", "the MSRP switch", NULL, &config);
+	int status = daemon_options(argc, argv, "plenum-switch", "the MSRP switch", check_memory,
+		print_memory, &config);
 
 	if (status >= 0)
 		return status;

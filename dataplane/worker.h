@@ -14,6 +14,7 @@
 #include "dataplane/connection.h"
 #include "dataplane/counters.h"
 #include "dataplane/mailbox.h"
+#include "dataplane/memory.h"
 #include "dataplane/pool.h"
 #include "dataplane/post.h"
 #include "dataplane/switch/backlog.h"
@@ -40,6 +41,8 @@ struct switch_shared {
 	/* limits and times, from the configuration */
 	uint32_t max_legs, max_rooms; /* per worker */
 	uint64_t memory;              /* octets, per worker */
+	size_t transport_octets;      /* of them for each connection: the transport's record */
+	bool memory_touch;            /* every page at start */
 	uint64_t max_message;
 	uint32_t leg_queue_messages, open_messages;
 	uint64_t leg_queue_octets;
@@ -72,6 +75,9 @@ struct worker {
 	struct pool buffers, payloads[PAYLOAD_CLASSES], messages, entries, sessions, connections,
 		inbounds, transactions, ids, texts, output, legs, rooms, confs[LEG_CONF_CLASSES],
 		reports, report_blocks;
+
+	void *transport_memory; /* transport_records of shared->transport_octets each, zero-filled */
+	uint32_t transport_records;
 
 	struct buffer *rx; /* what the next read goes into */
 	uint32_t rx_used;  /* octets in front that payloads refer to */

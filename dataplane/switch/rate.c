@@ -5,6 +5,16 @@
 #define SECOND_NS     1000000000ull
 #define MESSAGE_LEAST 256u /* octets of the smallest SEND with content, about */
 
+bool rate_is_asked(const struct switch_shared *shared)
+{
+	unsigned kind;
+
+	for (kind = 0; kind < RATE_KINDS; kind++)
+		if (shared->rates[kind] > 0)
+			return true;
+	return false;
+}
+
 bool rate_is_on(const struct worker *worker)
 {
 	return worker->rates.count > 0;

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 struct worker;
+struct switch_shared;
 struct msrp_session;
 
 enum rate_kind {
@@ -30,6 +31,7 @@ struct rate {
 	uint64_t until[RATE_KINDS]; /* ns of the worker's clock */
 };
 
+bool rate_is_asked(const struct switch_shared *shared);
 bool rate_is_on(const struct worker *worker);
 /* A session is bound: it starts with a full second. */
 void rate_init(struct worker *worker, const struct msrp_session *session);

@@ -60,7 +60,10 @@ struct tcp_kernel_settings {
 	unsigned listener_count;
 	int wake_fds[2]; /* borrowed */
 	uint32_t max_connections;
+	void *memory; /* max_connections * tcp_kernel_octets() octets, zero-filled, borrowed; NULL: the heap's */
 };
+/* Of the record of one connection. */
+size_t tcp_kernel_octets(void);
 must_check int tcp_kernel_new(struct tcp **out, const struct tcp_kernel_settings *settings,
 	const struct tcp_ops *ops, void *owner);
 void tcp_free(struct tcp *tcp); /* closes everything without callbacks */
