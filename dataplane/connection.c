@@ -88,7 +88,8 @@ void connection_close_when_sent(struct worker *worker, struct connection *conn)
 static void *on_accepted(void *owner, struct tcp_conn *tcp)
 {
 	struct worker *worker = owner;
-	struct connection *conn = connection_new(worker, tcp);
+	struct connection *conn =
+		worker->pressure < PRESSURE_DOORS ? connection_new(worker, tcp) : NULL;
 
 	if (conn == NULL)
 		worker->counters.connections_refused++;
@@ -609,7 +610,7 @@ static uint64_t may_not_read_ms(const struct worker *worker, const struct connec
 {
 	const struct msrp_session *session = conn->held;
 
-	if (conn->control_octets > CONNECTION_CONTROL_MAX)
+	if (conn->control_octets > CONNECTION_CONTROL_MAX || !pressure_lets_read(worker, conn))
 		return 1;
 	if (session == NULL)
 		session = conn->current != NULL ? conn->current : sole(conn);
@@ -724,6 +725,11 @@ static void *on_receive_into(void *user, size_t *size)
 		pause_reading(worker, conn);
 		return NULL;
 	}
+	if (!pressure_lets_read(worker, conn)) {
+		worker->counters.pauses_producer++;
+		pause_reading(worker, conn);
+		return NULL;
+	}
 	if (pause_if_limited(worker, conn))
 		return NULL;
 	if (park != NULL) {
@@ -766,6 +772,9 @@ static void on_received(void *user, size_t octets)
 
 	worker->counters.octets_in += octets;
 	conn->received_at = worker->now_ms;
+	conn->recent_octets += (uint32_t)octets;
+	if (conn->recent_octets > worker->most_recent)
+		worker->most_recent = conn->recent_octets;
 	if (buffer != NULL) {
 		start = conn->park_start;
 		len = conn->park_len + (uint32_t)octets;
@@ -895,8 +904,11 @@ void connection_tick(struct worker *worker)
 	uint64_t limit = worker->shared->connection_bind_ms;
 	bool low = worker->buffers.free_count < worker->buffers.count / 4;
 
+	worker->most_recent /= 2;
 	for (conn = worker->all; conn != NULL; conn = next) {
 		next = conn->next;
+		if (conn->recent_octets > 0)
+			conn->recent_octets /= 2;
 		for (session = conn->sessions; session != NULL; session = session->next)
 			inbound_tick(worker, session);
 		/* RFC 4975 leaves it open; context.md 1.4: a connection that binds nothing is

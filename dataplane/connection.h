@@ -73,6 +73,7 @@ struct connection {
 	char open_tid[CHUNK_TID_MAX];
 	struct transaction *transactions;
 	uint64_t received_at;    /* ms; octets last came */
+	uint32_t recent_octets;  /* received of late: halved every second */
 	uint64_t written_at;     /* ms; octets last went out, or began to wait */
 	uint64_t window_at;      /* ms; from when it is looked at how much it takes; 0: it is not */
 	uint64_t window_octets;  /* that it took since then */

@@ -99,6 +99,7 @@ int worker_init(struct worker *worker, struct switch_shared *shared, uint16_t in
 		if (pool_init((struct pool *)(void *)((char *)worker + plan.lines[i].pool),
 			    &worker->arena, plan.lines[i].octets, plan.lines[i].count) != 0)
 			goto none;
+	pressure_init(worker);
 	worker->transport_records = plan.connections;
 	if (plan.transport > 0)
 		worker->transport_memory = arena_take(&worker->arena, plan.transport);
@@ -199,25 +200,6 @@ static void run_remote(struct worker *worker)
 
 /* ---- the loop ---- */
 
-/* What a member does not take lies in the memory of those who sent it: a worker that cannot read
- * for two ticks has the worst member of every worker evicted. */
-static void relieve(struct worker *worker)
-{
-	bool before = worker->short_of_memory;
-	unsigned w;
-
-	worker->short_of_memory = worker->paused != NULL && !worker_can_receive(worker);
-	atomic_store_explicit(
-		&worker->wants_relief, before && worker->short_of_memory, memory_order_relaxed);
-	for (w = 0; w < worker->shared->workers; w++) {
-		if (atomic_load_explicit(
-			    &worker->shared->worker[w]->wants_relief, memory_order_relaxed)) {
-			backlog_relieve(worker);
-			return;
-		}
-	}
-}
-
 static void tick(struct worker *worker)
 {
 	if (worker->now_ms - worker->ticked_at < TICK_MS)
@@ -227,7 +209,6 @@ static void tick(struct worker *worker)
 	backlog_tick(worker);
 	report_tick(worker);
 	leg_tick(worker);
-	relieve(worker);
 }
 
 static bool may_sleep(struct worker *worker)
@@ -255,6 +236,7 @@ void worker_step(struct worker *worker, bool sleep)
 	mailbox_run(worker);
 	worker_run_local(worker);
 	run_remote(worker);
+	pressure_look(worker);
 	tcp_poll(worker->tcp);
 	worker_run_local(worker);
 	fanout_run(worker);

@@ -16,7 +16,9 @@
 #include "dataplane/mailbox.h"
 #include "dataplane/memory.h"
 #include "dataplane/pool.h"
+#include "dataplane/memory.h"
 #include "dataplane/post.h"
+#include "dataplane/pressure.h"
 #include "dataplane/switch/backlog.h"
 #include "dataplane/switch/fanout.h"
 #include "dataplane/switch/inbound.h"
@@ -64,8 +66,13 @@ struct worker {
 	_Atomic bool stopped; /* the loop has ended: the main thread may take it apart */
 	uint64_t now_ms;
 	uint64_t ticked_at;
-	bool short_of_memory;      /* at the last tick nothing could be read */
-	_Atomic bool wants_relief; /* nor at the one before: read by the other workers */
+	uint8_t pressure;          /* enum pressure */
+	bool short_of_memory;      /* when it was looked at last, and queues pin it */
+	_Atomic bool wants_relief; /* and at the time before: read by the other workers */
+	uint64_t relieved_at;      /* ms; when that was looked at last */
+	uint64_t read_most;        /* octets of late: connections that sent more are not read */
+	uint64_t most_recent;      /* octets of late of the largest producer */
+	uint32_t pressure_below[MEMORY_POOLS]; /* so many free of a pool are few */
 	struct tcp *tcp;
 	struct mailbox mailbox;
 	struct post_queue posts;

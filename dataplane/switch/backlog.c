@@ -10,11 +10,12 @@
 	2048u /* a body up to here is copied behind its head: that costs less than a span of its own */
 #define QUANTUM                                                                                    \
 	(16u * 1024) /* of one message while others wait for the same connection: context.md 2.7 */
-#define INTERRUPT  2048u /* RFC 4975 7.1.1: a chunk is not interrupted before so many octets */
-#define TID_OCTETS 13    /* 65 random bits: RFC 4975 7.1 asks for 64 */
-#define ROUNDS_MAX 8     /* writes of one connection in one turn of the loop */
-#define LOOK_SHARE 64    /* queues are looked at when the room had this part of their limit more */
-#define DASHES     "-------"
+#define INTERRUPT    2048u /* RFC 4975 7.1.1: a chunk is not interrupted before so many octets */
+#define TID_OCTETS   13    /* 65 random bits: RFC 4975 7.1 asks for 64 */
+#define ROUNDS_MAX   8     /* writes of one connection in one turn of the loop */
+#define RELIEF_LEAST 65536 /* octets: less than this is not worth a cut when memory is low */
+#define LOOK_SHARE   64 /* queues are looked at when the room had this part of their limit more */
+#define DASHES       "-------"
 
 enum segment_kind { SEGMENT_CONTROL, SEGMENT_HEAD, SEGMENT_BODY, SEGMENT_END };
 
@@ -860,7 +861,8 @@ static void drop_composing(struct worker *worker, struct msrp_session *session)
 /* More than the limit is pinned, as messages grew: whole ones that have not begun go, the newest
  * first, then begun ones are cut, those that pin most first. A quarter more than must, so that it
  * is not looked at again at once. Returns what is left. */
-static uint64_t shed(struct worker *worker, struct msrp_session *session, uint64_t sum, uint64_t to)
+static uint64_t shed(struct worker *worker, struct msrp_session *session, uint64_t sum, uint64_t to,
+	uint64_t *dropped, uint64_t *cut)
 {
 	struct entry *entry, *worst;
 	uint64_t most, octets;
@@ -868,7 +870,7 @@ static uint64_t shed(struct worker *worker, struct msrp_session *session, uint64
 	while (sum > to && session->fresh != NULL) {
 		entry = session->fresh->prev;
 		sum -= entry_pins(worker, entry);
-		worker->counters.copies_dropped_congested++;
+		++*dropped;
 		entry_skip(worker, session, entry);
 	}
 	while (sum > to) {
@@ -885,7 +887,7 @@ static uint64_t shed(struct worker *worker, struct msrp_session *session, uint64
 		if (worst == NULL)
 			break;
 		sum -= most;
-		worker->counters.copies_cut_congested++;
+		++*cut;
 		entry_cut(worker, session, worst);
 	}
 	session->base = room_part_of(worker, session)->appended - sum;
@@ -915,7 +917,9 @@ static void congest_if_high(struct worker *worker, struct msrp_session *session)
 		octets = pins(worker, session);
 	}
 	if (octets > limit)
-		shed(worker, session, octets, limit / 4 * 3);
+		shed(worker, session, octets, limit / 4 * 3,
+			&worker->counters.copies_dropped_congested,
+			&worker->counters.copies_cut_congested);
 }
 
 /* The time that a peer takes nothing is counted from when there was something. */
@@ -1081,33 +1085,73 @@ void backlog_tick(struct worker *worker)
 	}
 }
 
-static uint64_t connection_pins(const struct worker *worker, const struct connection *conn)
+static uint64_t most_pinned(struct worker *worker)
 {
 	struct msrp_session *session;
-	uint64_t sum = conn->control_octets;
+	struct connection *conn;
+	uint64_t most = 0, octets;
 
-	for (session = conn->active; session != NULL; session = session->active_next)
-		sum += pins(worker, session);
-	return sum;
+	for (conn = worker->all; conn != NULL; conn = conn->next)
+		for (session = conn->active; session != NULL; session = session->active_next) {
+			octets = pins(worker, session);
+			if (octets > most)
+				most = octets;
+		}
+	return most;
 }
 
-bool backlog_relieve(struct worker *worker)
+static void shed_from(struct worker *worker, uint64_t least)
 {
+	struct msrp_session *session, *next;
+	struct connection *conn;
+	uint64_t octets;
+
+	for (conn = worker->all; conn != NULL; conn = conn->next)
+		for (session = conn->active; session != NULL; session = next) {
+			next = session->active_next;
+			octets = pins_at_most(worker, session);
+			if (octets < least)
+				continue;
+			shed(worker, session, octets, 0, &worker->counters.copies_dropped_memory,
+				&worker->counters.copies_cut_memory);
+			clear_if_low(worker, session);
+		}
+}
+
+/* Of those whose peer takes nothing, the one that holds most answers, or entries. */
+static struct connection *worst_stalled(const struct worker *worker)
+{
+	const struct msrp_session *session;
 	struct connection *conn, *worst = NULL;
-	uint64_t most = 0, octets;
+	uint64_t most = 0, held;
 
 	for (conn = worker->all; conn != NULL; conn = conn->next) {
 		if (!is_stalled(worker, conn))
 			continue;
-		octets = connection_pins(worker, conn);
-		if (octets > most) {
-			most = octets;
+		held = conn->control_octets;
+		for (session = conn->sessions; session != NULL; session = session->next)
+			held += session->queue_count * sizeof(struct entry);
+		if (held > most) {
+			most = held;
 			worst = conn;
 		}
 	}
+	return worst;
+}
+
+void backlog_relieve(struct worker *worker)
+{
+	uint64_t most = most_pinned(worker);
+	struct connection *worst;
+
+	/* Many may pin the same octets: all those that are nearly as bad let go at once. */
+	if (most >= RELIEF_LEAST) {
+		shed_from(worker, most / 2);
+		return;
+	}
+	worst = worst_stalled(worker);
 	if (worst == NULL)
-		return false;
+		return;
 	worker->counters.evictions_memory++;
 	connection_close(worker, worst, LEG_CAUSE_MEMORY);
-	return true;
 }

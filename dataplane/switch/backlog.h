@@ -47,6 +47,7 @@ void backlog_refused(struct worker *worker, struct connection *conn, struct span
 
 /* Once a second: eviction of members without progress, or with too little. */
 void backlog_tick(struct worker *worker);
-/* Memory is low: evicts the member that pins the oldest octets. True: one was evicted. */
-bool backlog_relieve(struct worker *worker);
+/* Memory is low: the queues that pin most are emptied, what is begun is cut. When none pins much,
+ * the stalled connection that holds most is closed. */
+void backlog_relieve(struct worker *worker);
 #endif

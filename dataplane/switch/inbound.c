@@ -440,10 +440,14 @@ enum inbound_take inbound_send(
 		}
 		/* One too many leaves no record: what follows of it does not begin with 1, and is
 		 * refused for that. */
-		if (session->inbound_count >= worker->shared->open_messages && status == 0)
+		if (session->inbound_count >= worker->shared->open_messages && status == 0) {
 			status = 413;
-		else if (status == 0 || (status == 413 && session->inbound_count <
-								  worker->shared->open_messages)) {
+		} else if (worker->pressure >= PRESSURE_MESSAGES && status == 0) {
+			worker->counters.messages_refused_memory++;
+			status = 413;
+		} else if (status == 0 ||
+			   (status == 413 &&
+				   session->inbound_count < worker->shared->open_messages)) {
 			in = inbound_new(worker, session, chunk, hash);
 			if (in == NULL)
 				status = 413;

@@ -29,11 +29,15 @@ int room_open(struct worker *worker, uint8_t slot, const struct object_tag *tag,
 	const struct room_settings *settings, struct span uris, struct span wrapped,
 	struct room **out)
 {
-	struct room *room = pool_get(&worker->rooms);
+	struct room *room = NULL;
 	uint32_t generation;
 	unsigned w;
 	int result;
 
+	if (worker->pressure >= PRESSURE_DOORS)
+		worker->counters.commands_refused++;
+	else
+		room = pool_get(&worker->rooms);
 	if (room == NULL)
 		return -ENOBUFS;
 	generation = room->generation + 1;
