@@ -5,7 +5,9 @@
  * Threads:  the main lcore runs attach and hands controllers' rings to the workers by posts; one
  *           worker per further lcore.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -22,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "dataplane/attach.h"
+#include "dataplane/msrp/target.h"
 #include "dataplane/worker.h"
 #include "include/daemon.h"
 #include "include/log.h"
@@ -44,7 +47,7 @@ struct switch_main {
 	struct post_queue posts; /* the main thread's */
 	int wake;
 	struct handover slots[BORDER_CONTROLLERS_MAX];
-	uint16_t listen_port;
+	uint16_t listen_ports[LISTENERS_MAX]; /* as the first worker was given them */
 };
 
 static uint64_t clock_ms(void)
@@ -161,6 +164,23 @@ static int worker_main(void *arg)
 	return 0;
 }
 
+/* What peers are told: the first listener's address, unless msrp.advertise says another; and to
+ * those of one address family the first listener of that family. */
+static void announce(struct switch_shared *shared, const struct listen_address *address)
+{
+	bool v6 = strchr(address->host, ':') != NULL;
+	char *own = v6 ? shared->authority_ip6 : shared->authority_ip4, text[280];
+	struct in6_addr any;
+
+	snprintf(text, sizeof(text), v6 ? "[%s]:%u" : "%s:%u", address->host, address->port);
+	if (shared->authority[0] == '\0')
+		memcpy(shared->authority, text, sizeof(text));
+	/* Nobody connects to a wildcard: msrp.advertise is what they get then. */
+	if (own[0] == '\0' && strcmp(address->host, "0.0.0.0") != 0 &&
+		!(inet_pton(AF_INET6, address->host, &any) == 1 && IN6_IS_ADDR_UNSPECIFIED(&any)))
+		memcpy(own, text, sizeof(text));
+}
+
 static int start_worker(struct switch_main *m, const struct config *config, uint16_t index)
 {
 	struct worker *worker = &m->workers[index];
@@ -182,7 +202,7 @@ static int start_worker(struct switch_main *m, const struct config *config, uint
 
 		result = listen_address_parse(config->msrp_listen.items[i], &address);
 		if (result == 0 && index > 0 && address.port == 0)
-			address.port = m->listen_port; /* the one that the first worker was given */
+			address.port = m->listen_ports[i];
 		if (result == 0)
 			result = tcp_kernel_listen(address.host, &address.port, &fds[i]);
 		if (result != 0) {
@@ -190,18 +210,13 @@ static int start_worker(struct switch_main *m, const struct config *config, uint
 				strerror(-result));
 			return result;
 		}
-		if (i == 0 && index == 0) {
-			bool v6 = strchr(address.host, ':') != NULL;
-
-			if (config->msrp_advertise[0] == '\0') {
-				m->shared.port = address.port;
-				snprintf(m->shared.authority, sizeof(m->shared.authority),
-					v6 ? "[%s]:%u" : "%s:%u", address.host, address.port);
-			}
-			m->listen_port = address.port;
+		if (index > 0)
+			continue;
+		m->listen_ports[i] = address.port;
+		announce(&m->shared, &address);
+		if (i == 0)
 			log_info("switch", "MSRP is received at port %u, announced as %s",
 				address.port, m->shared.authority);
-		}
 	}
 	settings.listeners = fds;
 	settings.listener_count = i;
@@ -214,8 +229,6 @@ static int start_worker(struct switch_main *m, const struct config *config, uint
 
 static void shared_fill(struct switch_shared *shared, const struct config *config)
 {
-	char *colon;
-
 	random_fill(&shared->instance, sizeof(shared->instance));
 	shared->workers = (uint16_t)config->switch_workers;
 	shared->max_legs = (uint32_t)(config->switch_max_legs);
@@ -237,14 +250,21 @@ static void shared_fill(struct switch_shared *shared, const struct config *confi
 	shared->congestion_kill_ms = config->msrp_congestion_kill_ms;
 	shared->count_wait_ms = config->msrp_count_wait_ms;
 	shared->count_cap_ms = config->msrp_count_cap_ms;
+	shared->transaction_ms = config->msrp_transaction_ms;
+	shared->count_delivered = strcmp(config->msrp_count_basis, "delivered") == 0;
 	shared->busy_poll = strcmp(config->switch_poll, "busy") == 0;
 	shared->random_fill = random_fill;
 	shared->clock_ms = clock_ms;
 	if (config->msrp_advertise[0] != '\0') {
+		struct target target;
+
 		snprintf(
 			shared->authority, sizeof(shared->authority), "%s", config->msrp_advertise);
-		colon = strrchr(shared->authority, ':');
-		shared->port = colon != NULL ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0;
+		/* A name is for everybody, an address for peers of its family. */
+		if (target_parse(span_of(shared->authority), &target) != 0 || !target.ipv6)
+			memcpy(shared->authority_ip4, shared->authority, sizeof(shared->authority));
+		if (target_parse(span_of(shared->authority), &target) != 0 || target.ipv6)
+			memcpy(shared->authority_ip6, shared->authority, sizeof(shared->authority));
 	}
 }
 

@@ -3,8 +3,11 @@
 #include <string.h>
 #include "dataplane/worker.h"
 
-#define PARTS 64u
-#define MB    (1u << 20)
+#define PARTS           64u
+#define MB              (1u << 20)
+/* Of the transport's records: those of one turn that were closed to make room for others, and that
+ * its events still name. 64 are accepted at a time from each of 16 listeners at most. */
+#define TRANSPORT_SPARE (64u * 16)
 
 static const uint32_t all_parts = 0
 #define POOL(name, member, octets, of64, besides, parts, margin, least, what) +parts
@@ -50,7 +53,7 @@ bool memory_make(struct memory *plan, const struct switch_shared *shared)
 		line->count = of_legs(shared->max_legs, line->of64) + line->besides;
 		plan->set_aside += pool_footprint(line->octets, line->count);
 	}
-	plan->connections = plan->lines[MEMORY_connections].count;
+	plan->connections = plan->lines[MEMORY_connections].count + TRANSPORT_SPARE;
 	plan->transport = pool_footprint(
 		shared->transport_octets, shared->transport_octets > 0 ? plan->connections : 0);
 	plan->set_aside += plan->transport;
@@ -153,7 +156,8 @@ static void costs_print(const struct memory *plan, const struct switch_shared *s
 			per_worker += plan->lines[i].besides * plan->lines[i].octets;
 	}
 	per_leg += shared->transport_octets * plan->lines[MEMORY_connections].of64 / 64;
-	per_worker += shared->transport_octets * plan->lines[MEMORY_connections].besides;
+	per_worker += shared->transport_octets *
+		      (plan->lines[MEMORY_connections].besides + TRANSPORT_SPARE);
 	fprintf(out, "### What each thing costs\n\n| what | octets |\n|---|---|\n");
 #define ROW(octets, ...)                                                                           \
 	do {                                                                                       \

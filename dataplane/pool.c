@@ -3,7 +3,16 @@
 #include <errno.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+/* gcc says it by a macro, clang by a feature. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POOL_POISONS 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define POOL_POISONS 1
+#endif
+
+#if defined(POOL_POISONS)
 #include <sanitizer/asan_interface.h>
 /* Under ASan a free object is poisoned behind its link, up to the generation-bearing head of 64
  * octets. */

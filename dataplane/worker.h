@@ -50,10 +50,13 @@ struct switch_shared {
 	uint64_t leg_queue_octets;
 	uint64_t least_rate;        /* octets a second that a congested member must take */
 	uint64_t rates[RATE_KINDS]; /* a second, of each member; 0: no limit */
+	uint64_t transaction_ms;    /* 0: no limit */
 	uint64_t connection_bind_ms, chunk_reception_ms, congestion_kill_ms, count_wait_ms,
 		count_cap_ms;
-	char authority[280]; /* HOST:PORT of our URIs */
-	uint16_t port;
+	bool count_delivered; /* msrp.count_basis */
+	char authority[280];  /* HOST:PORT of our URIs */
+	/* The same for a peer of this address family; empty: no listener has it. */
+	char authority_ip4[280], authority_ip6[280];
 	bool busy_poll;
 	void (*random_fill)(void *octets, size_t size);
 	uint64_t (*clock_ms)(void);
@@ -80,8 +83,8 @@ struct worker {
 
 	struct arena arena;
 	struct pool buffers, payloads[PAYLOAD_CLASSES], messages, entries, sessions, connections,
-		inbounds, transactions, ids, texts, output, legs, rooms, confs[LEG_CONF_CLASSES],
-		reports, report_blocks;
+		outgoing, tails, inbounds, transactions, ids, texts, output, legs, rooms,
+		confs[LEG_CONF_CLASSES], reports, report_blocks, report_ranges;
 
 	void *transport_memory; /* transport_records of shared->transport_octets each, zero-filled */
 	uint32_t transport_records;
@@ -89,17 +92,22 @@ struct worker {
 	struct buffer *rx; /* what the next read goes into */
 	uint32_t rx_used;  /* octets in front that payloads refer to */
 	struct pool rates; /* struct rate, by the session's index */
-	struct connection *all, *dirty, *paused;
+	/* Those that carry a session, and those that do not, the oldest first. */
+	TAILQ_HEAD(connection_list, connection) used, unused;
+	struct connection *dirty, *paused;
 	struct connection *limited[LIMITED_SLOTS]; /* not read before a time: by LIMITED_MS */
 	uint64_t limited_at;                       /* the last time that was looked at */
 	uint32_t limited_count;
+	struct outgoing *outgoing_to[OUTGOING_BUCKETS];
 	uint32_t dirty_count; /* on the dirty list */
 	struct room_part *work, *work_last;
 	struct report_part *reports_open; /* not settled */
+	struct report_range *report_ranges_table[REPORT_RANGES_TABLE];
 
 	uint64_t nickname_number; /* of the question asked last */
 
 	uint64_t generator[4]; /* of transaction ids and Message-IDs */
+	uint64_t tid_key[2];
 	struct counters counters;
 	char scratch[96 * 1024]; /* heads and end-lines while they are handed to the transport */
 };
@@ -117,7 +125,13 @@ void worker_post(struct worker *worker, uint16_t to, struct post *post, enum pos
 /* size characters of [a-z2-7], 5 random bits each, for what must be unique and may be guessed by whom
  * it is sent to: transaction ids and Message-IDs. */
 void worker_random_text(struct worker *worker, char *text, size_t size);
-/* The same for what nobody may guess: session-ids (RFC 4975 14.1). At most 64 characters. */
+/* A transaction id for a request into this session (its index), RFC 4975 7.1; and was one with such a
+ * beginning made here for it? So a response can be told from one that nobody waits for, without a
+ * table of what was sent. */
+#define WORKER_TID_OCTETS 13
+void worker_tid(struct worker *worker, uint32_t session, char tid[WORKER_TID_OCTETS]);
+bool worker_tid_is_ours(const struct worker *worker, uint32_t session, struct span tid);
+/* As worker_random_text, for what nobody may guess: session-ids (RFC 4975 14.1). At most 64 characters. */
 void worker_secret_text(struct worker *worker, char *text, size_t size);
 /* Is there memory for whatever one read may bring? */
 bool worker_can_receive(const struct worker *worker);

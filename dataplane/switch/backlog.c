@@ -11,7 +11,6 @@
 #define QUANTUM                                                                                    \
 	(16u * 1024) /* of one message while others wait for the same connection: context.md 2.7 */
 #define INTERRUPT    2048u /* RFC 4975 7.1.1: a chunk is not interrupted before so many octets */
-#define TID_OCTETS   13    /* 65 random bits: RFC 4975 7.1 asks for 64 */
 #define ROUNDS_MAX   8     /* writes of one connection in one turn of the loop */
 #define RELIEF_LEAST 65536 /* octets: less than this is not worth a cut when memory is low */
 #define LOOK_SHARE   64 /* queues are looked at when the room had this part of their limit more */
@@ -307,6 +306,7 @@ static struct span head_rest(const struct message *message, struct message_part 
 		/* Copies ask for nothing unless a count is wanted: that halves the packets of a
 		 * large room. */
 		.failure_report = mp->report != NULL ? FAILURE_REPORT_YES : FAILURE_REPORT_PARTIAL,
+		.success_report = mp->report != NULL && mp->report->delivered,
 		.content_type = SPAN_LITERAL("message/cpim"),
 		.range = range,
 	};
@@ -329,8 +329,8 @@ static uint8_t head_tid(struct plan *plan, const struct msrp_session *session,
 			report_tid(plan->worker, mp->report, session, tid);
 			len = REPORT_TID_OCTETS;
 		} else {
-			worker_random_text(plan->worker, tid, TID_OCTETS);
-			len = TID_OCTETS;
+			worker_tid(plan->worker, pool_index(&plan->worker->sessions, session), tid);
+			len = WORKER_TID_OCTETS;
 		}
 	} while (view != NULL &&
 		 (collides(view, tid, len) || (definite && collides_later(view, tid, len))));
@@ -722,6 +722,8 @@ static void end_taken(struct plan *plan, const struct segment *segment)
 	struct entry *entry = segment->entry;
 
 	plan->conn->open = NULL;
+	if (part_of(plan, entry)->report != NULL)
+		report_chunk_written(plan->worker, part_of(plan, entry)->report, session);
 	if (segment->flag != '+') {
 		entry_finish(plan->worker, session, entry, segment->flag == '$');
 		return;
@@ -767,7 +769,8 @@ static void plan_commit(struct plan *plan, size_t taken)
 		switch ((enum segment_kind)segment->kind) {
 		case SEGMENT_CONTROL: control_consume(worker, conn, n); break;
 		case SEGMENT_BODY:
-			conn->open_octets += n;
+			if (conn->open_octets < QUANTUM)
+				conn->open_octets += (uint32_t)n;
 			body_taken(worker, segment, n);
 			break;
 		case SEGMENT_HEAD: head_taken(plan, segment); break;
@@ -807,7 +810,8 @@ void backlog_flush(struct worker *worker, struct connection *conn)
 		worker->counters.octets_out += (uint64_t)taken;
 		if (taken > 0) {
 			conn->written_at = worker->now_ms;
-			conn->window_octets += (uint64_t)taken;
+			if (conn->window_octets < UINT32_MAX / 2)
+				conn->window_octets += (uint32_t)taken;
 		}
 		plan_commit(&plan, (size_t)taken);
 		if ((size_t)taken < plan.octets) {
@@ -1022,6 +1026,25 @@ void backlog_refused(struct worker *worker, struct connection *conn, struct span
 		entry_cut(worker, conn->open_session, conn->open);
 }
 
+void backlog_refused_message(struct worker *worker, struct msrp_session *session, struct span id)
+{
+	struct entry *const rings[] = { session->begun, session->idle };
+	struct connection *conn = session->connection;
+	struct entry *entry;
+	unsigned i;
+
+	for (i = 0; i < 2; i++)
+		for (entry = rings[i]; entry != NULL;
+			entry = ring_next(i == 0 ? &session->begun : &session->idle, entry)) {
+			if (!span_eq(id, span_make(entry->message->id, entry->message->id_len)))
+				continue;
+			if (!(entry->flags & ENTRY_CUT) &&
+				!(entry == conn->open && conn->open_definite))
+				entry_cut(worker, session, entry);
+			return;
+		}
+}
+
 /* The peer has taken nothing for a second. */
 static bool is_stalled(const struct worker *worker, const struct connection *conn)
 {
@@ -1047,42 +1070,41 @@ static bool is_behind(const struct connection *conn)
 /* RFC 7701 6.4: after a few minutes of congestion the session is ended. Without progress, or with
  * next to none: an octet now and then would keep a queue for ever. It is the connection that is
  * looked at, as all its sessions wait for the same peer. */
-static void evict_if_slow(struct worker *worker, struct connection *conn)
+static bool is_slow(struct worker *worker, struct connection *conn)
 {
 	const struct switch_shared *shared = worker->shared;
-	uint64_t kill_ms = shared->congestion_kill_ms, least;
+	uint64_t kill_ms = shared->congestion_kill_ms;
+	uint32_t now = (uint32_t)worker->now_ms | 1, ms; /* never 0 */
 
 	if (conn->window_at == 0) {
-		conn->window_at = worker->now_ms;
+		conn->window_at = now;
 		conn->window_octets = 0;
 	}
 	if (worker->now_ms - conn->written_at >= kill_ms) {
 		worker->counters.evictions++;
-		connection_close(worker, conn, LEG_CAUSE_CONGESTED);
-		return;
+		return true;
 	}
-	if (worker->now_ms - conn->window_at < kill_ms)
-		return;
-	least = (worker->now_ms - conn->window_at) * shared->least_rate / 1000;
-	if (conn->window_octets < least) {
+	ms = now - conn->window_at;
+	if (ms < kill_ms)
+		return false;
+	if (conn->window_octets < ms * shared->least_rate / 1000) {
 		worker->counters.evictions_slow++;
-		connection_close(worker, conn, LEG_CAUSE_CONGESTED);
-		return;
+		return true;
 	}
 	conn->window_at = 0;
+	return false;
 }
 
-void backlog_tick(struct worker *worker)
+bool backlog_tick(struct worker *worker, struct connection *conn)
 {
-	struct connection *conn, *next;
-
-	for (conn = worker->all; conn != NULL; conn = next) {
-		next = conn->next;
-		if (is_behind(conn))
-			evict_if_slow(worker, conn);
-		else if (conn->window_at != 0)
-			conn->window_at = 0;
+	if (!is_behind(conn)) {
+		conn->window_at = 0;
+		return false;
 	}
+	if (!is_slow(worker, conn))
+		return false;
+	connection_close(worker, conn, LEG_CAUSE_CONGESTED);
+	return true;
 }
 
 static uint64_t most_pinned(struct worker *worker)
@@ -1091,12 +1113,12 @@ static uint64_t most_pinned(struct worker *worker)
 	struct connection *conn;
 	uint64_t most = 0, octets;
 
-	for (conn = worker->all; conn != NULL; conn = conn->next)
-		for (session = conn->active; session != NULL; session = session->active_next) {
-			octets = pins(worker, session);
-			if (octets > most)
-				most = octets;
-		}
+	TAILQ_FOREACH(conn, &worker->used, life)
+	for (session = conn->active; session != NULL; session = session->active_next) {
+		octets = pins(worker, session);
+		if (octets > most)
+			most = octets;
+	}
 	return most;
 }
 
@@ -1106,16 +1128,16 @@ static void shed_from(struct worker *worker, uint64_t least)
 	struct connection *conn;
 	uint64_t octets;
 
-	for (conn = worker->all; conn != NULL; conn = conn->next)
-		for (session = conn->active; session != NULL; session = next) {
-			next = session->active_next;
-			octets = pins_at_most(worker, session);
-			if (octets < least)
-				continue;
-			shed(worker, session, octets, 0, &worker->counters.copies_dropped_memory,
-				&worker->counters.copies_cut_memory);
-			clear_if_low(worker, session);
-		}
+	TAILQ_FOREACH(conn, &worker->used, life)
+	for (session = conn->active; session != NULL; session = next) {
+		next = session->active_next;
+		octets = pins_at_most(worker, session);
+		if (octets < least)
+			continue;
+		shed(worker, session, octets, 0, &worker->counters.copies_dropped_memory,
+			&worker->counters.copies_cut_memory);
+		clear_if_low(worker, session);
+	}
 }
 
 /* Of those whose peer takes nothing, the one that holds most answers, or entries. */
@@ -1125,7 +1147,8 @@ static struct connection *worst_stalled(const struct worker *worker)
 	struct connection *conn, *worst = NULL;
 	uint64_t most = 0, held;
 
-	for (conn = worker->all; conn != NULL; conn = conn->next) {
+	TAILQ_FOREACH(conn, &worker->used, life)
+	{
 		if (!is_stalled(worker, conn))
 			continue;
 		held = conn->control_octets;

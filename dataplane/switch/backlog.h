@@ -44,9 +44,13 @@ void backlog_grown(struct worker *worker, struct room_part *part);
 /* A response refused a chunk of the copy that is being sent: it is ended with '#' (RFC 4975
  * 7.2). */
 void backlog_refused(struct worker *worker, struct connection *conn, struct span tid);
+/* The same for a copy that is known by our Message-ID: a REPORT said so, or the response to a chunk
+ * before this one. What was not begun, or is written already, stays as it is. */
+void backlog_refused_message(struct worker *worker, struct msrp_session *session, struct span id);
 
-/* Once a second: eviction of members without progress, or with too little. */
-void backlog_tick(struct worker *worker);
+/* Once a second: a peer that takes nothing, or too little, of what waits for it is evicted. True: the
+ * connection was closed for it. */
+bool backlog_tick(struct worker *worker, struct connection *conn);
 /* Memory is low: the queues that pin most are emptied, what is begun is cut. When none pins much,
  * the stalled connection that holds most is closed. */
 void backlog_relieve(struct worker *worker);

@@ -110,6 +110,7 @@ static struct inbound *inbound_new(struct worker *worker, struct msrp_session *s
 		.total = BYTE_RANGE_UNKNOWN,
 		.success_report = chunk->success_report,
 		.counted = chunk->success_report && chunk->include_sent_count,
+		.failure_wanted = chunk->failure_report != FAILURE_REPORT_NO,
 		.touched_at = worker->now_ms,
 		.id_len = (uint8_t)chunk->message_id.len };
 	memcpy(in->id, chunk->message_id.at, chunk->message_id.len);
@@ -323,6 +324,7 @@ static unsigned begin(struct worker *worker, struct msrp_session *session, struc
 	message->inbound = in;
 	message->room = conf->room;
 	message->counted = in->counted;
+	message->failure_wanted = in->failure_wanted;
 	message->sender = conf->leg_index;
 	message->sender_participant = conf->participant;
 	type_len = cpim->content_type.len < MESSAGE_TYPE_OCTETS ? cpim->content_type.len
@@ -403,9 +405,13 @@ enum inbound_take inbound_send(
 	conn->skip = conn->chunk_octets = 0;
 	conn->has_range = chunk->has_range;
 	conn->range = chunk->range;
-	conn->bodiless = !chunk->has_body;
+	/* A malformed part of a message that is open ends it, also where it has no Content-Type and
+	 * so no body that counts as one. */
+	conn->bodiless = !chunk->has_body &&
+			 (chunk->refuse == 0 || inbound_find(session, chunk->message_id,
+							hash_id(chunk->message_id)) == NULL);
 	conn->report_wanted = false;
-	if (!chunk->has_body) {
+	if (conn->bodiless) {
 		/* RFC 4975 7.1: binds or keeps alive; answered like any SEND, never forwarded. */
 		conn->transaction = transaction_new(worker, session, chunk);
 		conn->report_wanted = chunk->success_report && chunk->refuse == 0 &&
@@ -573,7 +579,7 @@ void inbound_pause(struct worker *worker, struct msrp_session *session)
 }
 
 static void send_report(struct worker *worker, struct msrp_session *session,
-	const struct inbound *in, const struct message *counted)
+	const struct inbound *in, const struct message *counted, uint16_t status)
 {
 	struct chunk_out_report report = {
 		.to_path = in->from_text != NULL ? span_make(in->from_text->octets, in->from_len)
@@ -581,7 +587,7 @@ static void send_report(struct worker *worker, struct msrp_session *session,
 		.from_path = session->conf->uri,
 		.message_id = span_make(in->id, in->id_len),
 		.range = { 1, in->edge, in->edge },
-		.status = 200,
+		.status = status,
 	};
 	char tid[TID_OCTETS];
 	size_t len;
@@ -612,7 +618,7 @@ static void end_bodiless(struct worker *worker, struct msrp_session *session)
 	if (conn->report_wanted) {
 		in.id_len = conn->id_len;
 		memcpy(in.id, conn->id, conn->id_len);
-		send_report(worker, session, &in, NULL);
+		send_report(worker, session, &in, NULL, 200);
 	}
 }
 
@@ -739,10 +745,11 @@ void inbound_verdict(struct worker *worker, struct payload *payload)
 	if (flags & PAYLOAD_WHOLE && status != 200 && in->session != NULL)
 		id_forget(in->session, in->id_hash);
 	if (flags & PAYLOAD_WHOLE && status == 200 && in->session != NULL) {
-		if (in->counted)
+		/* The room sent this before the message can come home. */
+		if (in->message->tracked)
 			return; /* inbound_report_ready */
-		if (in->success_report)
-			send_report(worker, in->session, in, NULL);
+		if (in->success_report && !in->message->unreported)
+			send_report(worker, in->session, in, NULL, 200);
 	} else if (flags & PAYLOAD_WHOLE && status == 200 && in->success_report) {
 		worker->counters.reports_lost++;
 	}
@@ -754,10 +761,17 @@ void inbound_report_ready(struct worker *worker, struct message *message)
 	struct inbound *in = message->inbound;
 
 	if (in != NULL) {
-		if (message->whole && in->session != NULL)
-			send_report(worker, in->session, in, message);
-		else if (message->whole)
+		/* One REPORT: between two a failure takes the place of what else it would say. */
+		if (message->whole && in->session != NULL && message->failed != 0) {
+			worker->counters.reports_failed++;
+			send_report(worker, in->session, in, message->counted ? message : NULL,
+				message->failed);
+		} else if (message->whole && in->session != NULL && in->success_report) {
+			send_report(
+				worker, in->session, in, message->counted ? message : NULL, 200);
+		} else if (message->whole && (in->success_report || message->failed != 0)) {
 			worker->counters.reports_lost++;
+		}
 		inbound_free(worker, in);
 	}
 	message_drop(worker, message);

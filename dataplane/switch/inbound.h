@@ -65,7 +65,7 @@ struct inbound {
 	uint8_t id_len;
 	uint16_t status; /* INBOUND_REFUSED: with what */
 	uint8_t held_len; /* octets held back: they may be the start of dashes and a transaction id */
-	bool success_report, counted;
+	bool success_report, counted, failure_wanted;
 	char id[CHUNK_TID_MAX]; /* the sender's Message-ID */
 	uint8_t held[SESSION_DASHES_HELD];
 };

@@ -20,6 +20,8 @@
 struct connection;
 struct nickname_ask;
 
+#define BINDING_TID_OCTETS 13 /* 65 random bits: RFC 4975 7.1 asks for 64 */
+
 /* How a session tells its leg that it is congested, or no longer. One is on its way at a time. */
 struct session_status {
 	struct post post;
@@ -58,8 +60,16 @@ struct msrp_session {
 	uint16_t worker;               /* of the connection */
 	uint16_t home;                 /* of the leg */
 	bool secure;
-	struct leg *leg;                    /* the home worker's */
-	char session_id[SESSION_ID_OCTETS]; /* as asked for */
+	bool asking; /* active: our binding SEND has no answer yet, or waits for the connection */
+	struct leg *leg; /* the home worker's */
+	union {
+		char session_id[SESSION_ID_OCTETS]; /* as asked for, until there is a conf */
+		struct {
+			uint64_t since;               /* ms; asking */
+			char tid[BINDING_TID_OCTETS]; /* of that SEND; tid_len 0: not sent */
+			uint8_t tid_len;
+		} ask;
+	};
 };
 
 /* `congested` changed. */

@@ -118,7 +118,7 @@ struct object_id room_object_id(const struct worker *worker, const struct room *
 		pool_index(&worker->rooms, room), room->generation };
 }
 
-static bool is_control_payload(struct span type)
+bool room_type_is_control(struct span type)
 {
 	return span_eq_nocase(type, SPAN_LITERAL("message/imdn+xml")) ||
 	       span_eq_nocase(type, SPAN_LITERAL("application/im-iscomposing+xml"));
@@ -127,7 +127,7 @@ static bool is_control_payload(struct span type)
 /* RFC 7701 6.2; context.md 2.5: a message to one participant. */
 static unsigned admit_private(struct room *room, struct message *message, struct span to)
 {
-	bool control = is_control_payload(span_make(message->type, message->type_len));
+	bool control = room_type_is_control(span_make(message->type, message->type_len));
 	struct leg *leg;
 	unsigned status = 404;
 
@@ -143,6 +143,7 @@ static unsigned admit_private(struct room *room, struct message *message, struct
 			continue;
 		message->private = true;
 		message->to_participant = conf->participant;
+		message->unreported = control;
 		if (control)
 			return 0;
 		if (!(room->flags & ROOM_PRIVATE) || message->no_private)
@@ -197,6 +198,25 @@ static uint32_t recipients(
 	return n;
 }
 
+/* Exactly two participants: the sender and one other, on any number of legs, bound or not. */
+static bool is_between_two(const struct room *room, const struct message *message)
+{
+	const struct leg *leg;
+	uint32_t other = 0;
+	bool found = false;
+
+	for (leg = room->legs; leg != NULL; leg = leg->room_next) {
+		if (!leg->member || leg->removing || leg->conf->flags & MEMBER_HIDDEN ||
+			leg->conf->participant == message->sender_participant)
+			continue;
+		if (found && leg->conf->participant != other)
+			return false;
+		found = true;
+		other = leg->conf->participant;
+	}
+	return found;
+}
+
 /* The message takes its place in the room's order, and goes to every worker that has members. */
 static void begin(struct worker *worker, struct room *room, struct message *message, bool is_begin)
 {
@@ -219,10 +239,15 @@ static void begin(struct worker *worker, struct room *room, struct message *mess
 			workers++;
 		}
 	}
-	if (message->counted)
+	/* context.md 2.6: a failure is told to the sender between two only, and where that is
+	 * wanted. */
+	message->two_party = room->flags & ROOM_TWO_PARTY_FAILURE && message->failure_wanted &&
+			     !message->unreported && is_between_two(room, message);
+	message->tracked = (message->counted && !message->unreported) || message->two_party;
+	if (message->tracked)
 		atomic_store_explicit(&message->reports_pending, workers + 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(
-		&message->cores, workers + message->counted, memory_order_relaxed);
+		&message->cores, workers + message->tracked, memory_order_relaxed);
 	mailbox_room_dirty(worker, room);
 }
 
@@ -248,7 +273,7 @@ void room_payload(struct worker *worker, struct payload *payload)
 	}
 	if (ends) {
 		message->whole = flags & PAYLOAD_WHOLE;
-		if (message->counted && message->status == 0)
+		if (message->tracked)
 			report_part_done(worker, message);
 		message_drop(worker, message);
 	}
@@ -261,6 +286,11 @@ void room_payload(struct worker *worker, struct payload *payload)
 void room_report_done(struct worker *worker, struct message *message)
 {
 	message->count_known = report_count(worker, message, &message->count);
+	if (message->two_party && message->count_known && message->count == 0) {
+		message->failed = report_failed(worker, message);
+		if (message->failed == 0)
+			message->failed = 408; /* nobody was there to be sent it */
+	}
 	worker_post(worker, message->home, &message->report_post, POST_REPORT_READY);
 }
 
@@ -268,7 +298,7 @@ void room_message_done(struct worker *worker, struct message *message)
 {
 	struct room *room = message->room;
 
-	if (message->counted && message->status == 0)
+	if (message->tracked)
 		report_parts_home(worker, message);
 	room->open_messages--;
 	mailbox_room_dirty(worker, room);

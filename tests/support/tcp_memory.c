@@ -40,6 +40,7 @@ struct tcp {
 	struct tcp_conn *closed; /* freed at the end of a poll */
 	struct tcp_conn **turn;  /* of a poll */
 	unsigned count, turn_room, begin_with;
+	bool deaf; /* tcp_listen_end */
 };
 
 struct memory_net {
@@ -279,6 +280,8 @@ void memory_read_limit(struct memory_peer *peer, size_t octets)
 
 struct span memory_sent(const struct memory_peer *peer)
 {
+	if (held(&peer->out) == 0)
+		return SPAN_LITERAL(""); /* there may be no memory to point into yet */
 	return span_make(peer->out.octets + peer->out.start, held(&peer->out));
 }
 
@@ -396,7 +399,7 @@ static void do_event(struct tcp_conn *conn)
 
 	if (conn->accepting) {
 		conn->accepting = false;
-		conn->user = ops->accepted(conn->tcp->owner, conn);
+		conn->user = conn->tcp->deaf ? NULL : ops->accepted(conn->tcp->owner, conn);
 		if (conn->user == NULL)
 			tcp_close(conn);
 		else if (peer != NULL)
@@ -524,4 +527,15 @@ int tcp_connect(struct tcp *tcp, const char *host, uint16_t port, void *user, st
 	(*out)->connecting = true;
 	(*out)->user = user;
 	return 0;
+}
+
+/* What was sent is the peer's at once: nobody has to be waited for. */
+unsigned tcp_closing(const struct tcp *tcp)
+{
+	return 0;
+}
+
+void tcp_listen_end(struct tcp *tcp)
+{
+	tcp->deaf = true;
 }

@@ -257,7 +257,7 @@ struct leg *stepped_member(struct room *room, const char *name, unsigned partici
 	snprintf(path, sizeof(path), "msrp://127.0.0.1:9/%s;tcp", name);
 	snprintf(identity, sizeof(identity), "sip:%s@example.com\n", name);
 	cr_assert_eq(leg_add(stepped.worker[room->worker], room, 0, &tag, &settings, span_of(path),
-			     &leg),
+			     SPAN_LITERAL(""), &leg),
 		0);
 	cr_assert_eq(leg_member_add(stepped.worker[room->worker], leg, &member, span_of(identity),
 			     SPAN_LITERAL(""), SPAN_LITERAL("*")),

@@ -89,7 +89,7 @@ static int add_another(void)
 	struct leg *leg;
 
 	return leg_add(stepped.worker[0], room, 0, &tag, &settings,
-		SPAN_LITERAL("msrp://127.0.0.1:9/z;tcp"), &leg);
+		SPAN_LITERAL("msrp://127.0.0.1:9/z;tcp"), SPAN_LITERAL(""), &leg);
 }
 
 Test(pressure, the_doors_are_shut_first)
