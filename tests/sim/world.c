@@ -2102,7 +2102,6 @@ void world_workers_make(struct world_workers *made, unsigned count)
 		.congestion_kill_ms = CONGESTION_MS,
 		.count_wait_ms = 32000,
 		.count_cap_ms = COUNT_CAP_MS,
-		.port = 2855,
 		.random_fill = random_fill,
 		.clock_ms = clock_ms };
 	strcpy(template.authority, "127.0.0.1:2855");
