@@ -57,19 +57,26 @@ static const struct sim_leg *leg_of(uint32_t binding)
 static uint64_t waits_from(uint32_t conn)
 {
 	const struct sim_leg *leg;
-	uint32_t i;
+	uint64_t from = UINT64_MAX;
+	uint32_t i, binding;
+	bool answered;
 
-	for (i = 0; i < h->sents.count; i++) {
-		const struct sent *s = &h->sents.at[i];
+	for (i = 0; i < h->sents.count + h->nicknames.count; i++) {
+		const struct sent *s = i < h->sents.count ? &h->sents.at[i] : NULL;
+		const struct nickname *n = s == NULL ? &h->nicknames.at[i - h->sents.count] : NULL;
 
-		if (h->bindings.at[s->binding].conn != conn || h->bindings.at[s->binding].leg == NONE)
+		binding = s != NULL ? s->binding : n->binding;
+		answered = s != NULL ? s->answered <= h->quiet : n->answers > 0;
+		if (h->bindings.at[binding].conn != conn || h->bindings.at[binding].leg == NONE ||
+			answered)
 			continue;
-		leg = leg_of(s->binding);
-		if (s->answers == 0 && leg->remove_sent >= h->quiet &&
-			(leg->sets.count == 0 || !leg->sets.at[leg->sets.count - 1].member))
-			return s->stream;
+		leg = leg_of(binding);
+		if (leg->remove_sent >= h->quiet &&
+			(leg->sets.count == 0 || !leg->sets.at[leg->sets.count - 1].member) &&
+			from > (s != NULL ? s->stream : n->begins))
+			from = s != NULL ? s->stream : n->begins;
 	}
-	return UINT64_MAX;
+	return from;
 }
 
 static bool was_heard(const struct sent *s)
@@ -125,10 +132,11 @@ static void check_bind(uint32_t index)
 	for (i = 0; i < h->bindings.count; i++) {
 		other = &h->bindings.at[i];
 		if (i == s->binding || other->leg != b->leg || other->asked > z ||
-			(other->status != 200 && other->status != 0))
+			(other->status != 200 && other->status != 0 && other->heard == NEVER))
 			continue;
 		taken = true;
-		if (other->status == 200 && least(other->heard, other->answered) < a &&
+		if ((other->status == 200 || other->heard != NEVER) &&
+			least(other->heard, other->answered) < a &&
 			model_binding_ends(i) > z) {
 			surely = true;
 			for (k = 0; k < leg->rebinds.count; k++)
@@ -301,11 +309,20 @@ static void check_order(void)
 
 /* ---- loss ---- */
 
+/* Copies that were not given to a member, as the rooms count them. */
+static uint64_t skips(void)
+{
+	const struct counters *c = &h->counters;
+
+	return c->copies_skipped_congested + c->copies_skipped_memory + c->copies_skipped_composing +
+	       c->copies_dropped_congested + c->copies_dropped_composing +
+	       c->copies_dropped_memory;
+}
+
 static void check_losses(void)
 {
 	uint64_t skipped = 0,
-		 counted = h->counters.copies_skipped_congested +
-			   h->counters.copies_skipped_memory + h->counters.copies_dropped;
+		 counted = skips() + h->counters.copies_dropped;
 	uint32_t b, m, k, one = NONE, of = NONE;
 	bool anchored, ignored;
 
@@ -397,13 +414,15 @@ static void check_report(uint32_t index)
 {
 	const struct sim_message *m = &h->messages.at[index];
 	const struct fate *f = &model.fates[index];
+	/* context.md 2.5: a control payload to one participant is not reported on. */
+	bool control = m->to == TO_LEG && strcmp(m->wrapped, "message/imdn+xml") == 0;
 
-	if (m->reports > 0 && (!m->success || f->state != WHOLE))
+	if (m->reports > 0 && (!m->success || control || f->state != WHOLE))
 		is_wrong("message %u has a REPORT, and was to have none", index);
 	if (m->reports > 0 && m->reported_octets != m->len)
 		is_wrong("message %u: the REPORT is of %llu octets", index,
 			(unsigned long long)m->reported_octets);
-	if (m->reports == 0 && m->success && f->state == WHOLE && !f->murky && !f->multiple &&
+	if (m->reports == 0 && m->success && !control && f->state == WHOLE && !f->murky && !f->multiple &&
 		f->verdict == model_bit(200) && lives(m->binding))
 		is_wrong("message %u has no REPORT", index);
 	if (m->reports > 0 && m->has_count && !m->count)
@@ -422,7 +441,7 @@ static void check_nickname(uint32_t index)
 	if (n->answers > 1)
 		is_wrong("%s was answered %u times", n->tid, n->answers);
 	if (n->answers == 0 && lives(n->binding) && model_read(conn, n->ends) < h->quiet &&
-		n->ends <= waits_from(conn))
+		n->begins < waits_from(conn))
 		is_wrong("%s was not answered", n->tid);
 	/* 403 in any case may be: nobody decided in time, or not allowed, or the member left. */
 	if (n->answers == 1 && n->status != 403 && n->status != n->decided && n->status != 481 &&
@@ -458,13 +477,11 @@ static void check_counters(void)
 			(unsigned long long)c->copies_begun, (unsigned long long)c->copies_whole,
 			(unsigned long long)c->copies_cut, (unsigned long long)c->copies_dropped);
 	if (sum.deliveries != c->copies_whole || sum.cut != c->copies_cut ||
-		sum.skipped != c->copies_skipped_congested + c->copies_skipped_memory)
+		sum.skipped != skips())
 		is_wrong("the rooms count %llu deliveries, %llu cut, %llu skipped, the workers %llu, %llu, %llu",
 			(unsigned long long)sum.deliveries, (unsigned long long)sum.cut,
 			(unsigned long long)sum.skipped, (unsigned long long)c->copies_whole,
-			(unsigned long long)c->copies_cut,
-			(unsigned long long)(c->copies_skipped_congested +
-					     c->copies_skipped_memory));
+			(unsigned long long)c->copies_cut, (unsigned long long)skips());
 	if (whole > c->copies_whole || (all_seen && whole != c->copies_whole))
 		is_wrong("%llu whole copies came, %llu were counted", (unsigned long long)whole,
 			(unsigned long long)c->copies_whole);
@@ -523,6 +540,14 @@ static void tell(void)
 			h->legs.at[i].room, h->legs.at[i].participant,
 			h->legs.at[i].hidden ? " hidden" : "",
 			h->legs.at[i].private ? " private" : "", h->legs.at[i].wrapped);
+	for (i = 0; i < h->bindings.count; i++)
+		fprintf(stderr,
+			"binding %u: leg %d connection %u asked %u answered %u heard %u status %u ends %u%s\n",
+			i, (int)h->bindings.at[i].leg, h->bindings.at[i].conn,
+			h->bindings.at[i].asked, h->bindings.at[i].answered,
+			h->bindings.at[i].heard, h->bindings.at[i].status,
+			h->bindings.at[i].leg != NONE ? model_binding_ends(i) : 0,
+			conn_lives(h->bindings.at[i].conn) ? " lives" : "");
 	for (i = 0; i < h->copies.count; i++) {
 		const struct copy *c = &h->copies.at[i];
 

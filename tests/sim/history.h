@@ -140,7 +140,7 @@ struct copy {
 struct nickname {
 	uint32_t binding;
 	char tid[24];
-	uint64_t ends;
+	uint64_t begins, ends; /* places in what its connection writes */
 	unsigned answers, status, decided;
 	bool asked;
 };

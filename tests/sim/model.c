@@ -400,16 +400,9 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	if (f->state == NEW) {
 		if (open_before >= h->open_messages)
 			return set | bit(413);
-		*f = (struct fate){ .murky = f->murky,
-			.multiple = f->multiple,
-			.verdict = f->verdict,
-			.total = UINT64_MAX,
-			.state = HEAD,
-			.lo = f->lo,
-			.hi = f->hi,
-			.begins = f->begins,
-			.late = f->late,
-			.dead = f->dead };
+		f->state = HEAD;
+		f->edge = 0;
+		f->total = UINT64_MAX;
 		if (may && !sure) {
 			f->murky = true;
 			set |= bit(200) | bit(413);
@@ -592,6 +585,8 @@ void model_make(const struct history *history, struct model *model)
 				open += h->messages.at[k].binding == b && fates[k].state != NEW &&
 					fates[k].state != WHOLE;
 			answers[i] = chunk(&h->sents.at[i], open);
+			if (answers[i] != 0 && fates[h->sents.at[i].message].murky)
+				answers[i] |= fates[h->sents.at[i].message].verdict;
 		}
 	}
 	*model = (struct model){ fates, answers };

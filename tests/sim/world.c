@@ -1748,6 +1748,7 @@ static void op_nickname(uint32_t binding)
 		"MSRP %s NICKNAME\r\nTo-Path: %s\r\nFrom-Path: %s\r\nUse-Nickname: \"%s\"\r\n-------%s$\r\n",
 		n->tid, leg_at(H->bindings.at[binding].leg)->uri,
 		leg_at(H->bindings.at[binding].leg)->path, n->tid, n->tid);
+	n->begins = W.conn_runs.at[conn].out_end;
 	out_add(conn, request, (size_t)len);
 	n->ends = W.conn_runs.at[conn].out_end;
 	W.binding_runs.at[binding].waits++;
@@ -2102,6 +2103,7 @@ void world_workers_make(struct world_workers *made, unsigned count)
 		.congestion_kill_ms = CONGESTION_MS,
 		.count_wait_ms = 32000,
 		.count_cap_ms = COUNT_CAP_MS,
+		.transaction_ms = 30000,
 		.random_fill = random_fill,
 		.clock_ms = clock_ms };
 	strcpy(template.authority, "127.0.0.1:2855");
