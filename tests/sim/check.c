@@ -32,8 +32,7 @@ static bool conn_lives(uint32_t conn)
 static bool lives(uint32_t binding)
 {
 	return conn_lives(h->bindings.at[binding].conn) &&
-	       (h->bindings.at[binding].leg == NONE ||
-		       model_binding_ends(binding) >= h->quiet);
+	       (h->bindings.at[binding].leg == NONE || model_binding_ends(binding) >= h->quiet);
 }
 
 /* Surely. What lies between the two is a rebind that was permitted, or a removal under way. */
@@ -91,9 +90,10 @@ static void check_answer(uint32_t index)
 	const struct sent *s = &h->sents.at[index];
 	const struct binding *b = &h->bindings.at[s->binding];
 	unsigned set = model.answers[index];
-	bool gone = b->leg != NONE && (leg_of(s->binding)->remove_sent != NEVER ||
-					      h->rooms.at[leg_of(s->binding)->room].close_sent !=
-						      NEVER || b->rivalled != NEVER);
+	bool gone = b->leg != NONE &&
+		    (leg_of(s->binding)->remove_sent != NEVER ||
+			    h->rooms.at[leg_of(s->binding)->room].close_sent != NEVER ||
+			    b->rivalled != NEVER);
 
 	if (s->answers > 1)
 		is_wrong("%s was answered %u times", s->tid, s->answers);
@@ -136,8 +136,7 @@ static void check_bind(uint32_t index)
 			continue;
 		taken = true;
 		if ((other->status == 200 || other->heard != NEVER) &&
-			least(other->heard, other->answered) < a &&
-			model_binding_ends(i) > z) {
+			least(other->heard, other->answered) < a && model_binding_ends(i) > z) {
 			surely = true;
 			for (k = 0; k < leg->rebinds.count; k++)
 				if (leg->rebinds.at[k] <= z && leg->rebinds.at[k] > other->asked)
@@ -150,9 +149,9 @@ static void check_bind(uint32_t index)
 			is_wrong("%s of leg %u, a bind, was not answered", s->tid, b->leg);
 		return;
 	}
-	if (s->status == 200 ? surely && !removed
-	    : s->status == 481 ? !removed
-			       : s->status != 506 || !taken)
+	if (s->status == 200       ? surely && !removed
+		: s->status == 481 ? !removed
+				   : s->status != 506 || !taken)
 		is_wrong("%s of leg %u, a bind, was answered %u", s->tid, b->leg, s->status);
 	/* A leg's home knows that it has gone when that was answered. */
 	if (s->status == 200 && least(leg->removed, h->rooms.at[leg->room].closed) < a)
@@ -206,7 +205,7 @@ static void check_copy(uint32_t index)
 	uint64_t len[2] = { 0, 0 };
 	uint8_t *body[2] = { NULL, NULL };
 	unsigned aliased, fits = 0, i;
-	bool anchored, whole;
+	bool anchored, whole, late;
 
 	if (c->message == NONE) {
 		if (lives(c->binding) && c->flag == 0)
@@ -239,22 +238,26 @@ static void check_copy(uint32_t index)
 			c->message, (unsigned long long)c->len);
 	if (!lives(c->binding))
 		return;
-	if (c->flag == 0 && (f->ended || has_gone(m->binding)))
+	if (c->flag == 0 && ((f->ended && !f->murky && (f->state == WHOLE || !f->multiple)) ||
+				    has_gone(m->binding)))
 		is_wrong("copy %u of message %u is torn: it never ended", index, c->message);
-	/* '#': the sender gave it up, or was gone; the member left; it refused a chunk; or it held
-	 * more of the message than one may. */
-	if (c->flag == '#' && c->ended < h->quiet && !f->dead && !f->murky && !f->multiple && lives(m->binding) &&
-		anchored && c->refused == 0 && !may_be_skipped(c->binding, c->message))
+	/* '#': the sender gave it up, or was gone; the member left; it refused a chunk, or did not
+	 * answer one in time; or it held more of the message than one may. */
+	late = c->asked > 0 && c->ended != NEVER &&
+	       h->clock[c->ended] - h->clock[c->begun] >= h->transaction_ms;
+	if (c->flag == '#' && c->ended < h->quiet && !f->dead && !f->murky && !f->multiple &&
+		lives(m->binding) && anchored && c->refused == 0 && !late &&
+		!may_be_skipped(c->binding, c->message))
 		is_wrong("copy %u of message %u was cut without a cause", index, c->message);
 }
 
 /* Or may have got: of one copy not even its head had come when the connection ended. */
-static bool got(uint32_t binding, uint32_t message, bool surely)
+static bool got(uint32_t binding, uint32_t message, bool surely, tick until)
 {
 	uint32_t i;
 
 	for (i = 0; i < h->copies.count; i++)
-		if (h->copies.at[i].binding == binding &&
+		if (h->copies.at[i].binding == binding && h->copies.at[i].begun <= until &&
 			(h->copies.at[i].message == message ||
 				(!surely && h->copies.at[i].message == NONE)))
 			return true;
@@ -321,29 +324,30 @@ static uint64_t skips(void)
 
 static void check_losses(void)
 {
-	uint64_t skipped = 0,
-		 counted = skips() + h->counters.copies_dropped;
+	uint64_t skipped = 0, counted = skips() + h->counters.copies_dropped;
 	uint32_t b, m, k, one = NONE, of = NONE;
 	bool anchored, ignored;
 
 	for (b = 0; b < h->bindings.count; b++) {
-		if (h->bindings.at[b].leg == NONE || h->bindings.at[b].status != 200)
+		if (h->bindings.at[b].leg == NONE)
 			continue;
 		for (m = 0; m < h->messages.count; m++) {
 			const struct fate *f = &model.fates[m];
 			enum expectation e;
 			bool lost;
 
+			/* What was read may still have waited for its connection's turn. */
 			if (!f->begins || f->murky || f->multiple || f->state != WHOLE ||
-				f->verdict != model_bit(200))
+				f->hi > h->quiet || f->verdict != model_bit(200))
 				continue;
 			e = model_expects(m, b, &anchored);
-			if (!anchored || got(b, m, false))
+			if (!anchored || got(b, m, false, NEVER))
 				continue;
 			lost = e == EXPECT_SURELY;
 			/* Whoever left did not get the last ones; but those before one that it got. */
 			for (k = 0; k < h->messages.count && !lost; k++)
-				lost = k != m && is_before(m, k) && got(b, k, true) &&
+				lost = k != m && is_before(m, k) &&
+				       got(b, k, true, model_binding_ends(b)) &&
 				       model_expects(k, b, &ignored) != EXPECT_NOT;
 			if (!lost)
 				continue;
@@ -351,11 +355,13 @@ static void check_losses(void)
 			one = m;
 			of = h->bindings.at[b].leg;
 			if (!may_be_skipped(b, m))
-				is_wrong("message %u was lost for leg %u", m, h->bindings.at[b].leg);
+				is_wrong(
+					"message %u was lost for leg %u", m, h->bindings.at[b].leg);
 		}
 	}
 	if (skipped > counted)
-		is_wrong("%llu copies were not given to members, the last of message %u to leg %u, and %llu counted",
+		is_wrong(
+			"%llu copies were not given to members, the last of message %u to leg %u, and %llu counted",
 			(unsigned long long)skipped, one, of, (unsigned long long)counted);
 }
 
@@ -397,7 +403,7 @@ static void check_count(uint32_t index)
 		/* In the same step the order is not known; a wait that was over may have come
 		 * first; who left before its answer was read does not count. */
 		if (read < m->reported && !left_before(c->binding, read) &&
-			h->clock[read] - h->clock[model.fates[index].whole] < 32000)
+			h->clock[read] - h->clock[model.fates[index].whole] < h->transaction_ms)
 			participants[leg->participant] |= 2;
 	}
 	for (p = 0; p < h->legs.count; p++) {
@@ -422,8 +428,9 @@ static void check_report(uint32_t index)
 	if (m->reports > 0 && m->reported_octets != m->len)
 		is_wrong("message %u: the REPORT is of %llu octets", index,
 			(unsigned long long)m->reported_octets);
-	if (m->reports == 0 && m->success && !control && f->state == WHOLE && !f->murky && !f->multiple &&
-		f->verdict == model_bit(200) && lives(m->binding))
+	if (m->reports == 0 && m->success && !control && f->state == WHOLE && !f->murky &&
+		!f->multiple && f->verdict == model_bit(200) && f->hi <= h->quiet &&
+		lives(m->binding))
 		is_wrong("message %u has no REPORT", index);
 	if (m->reports > 0 && m->has_count && !m->count)
 		is_wrong("message %u was counted and did not ask for it", index);
@@ -476,9 +483,9 @@ static void check_counters(void)
 		is_wrong("%llu copies begun, %llu whole, %llu cut, %llu dropped",
 			(unsigned long long)c->copies_begun, (unsigned long long)c->copies_whole,
 			(unsigned long long)c->copies_cut, (unsigned long long)c->copies_dropped);
-	if (sum.deliveries != c->copies_whole || sum.cut != c->copies_cut ||
-		sum.skipped != skips())
-		is_wrong("the rooms count %llu deliveries, %llu cut, %llu skipped, the workers %llu, %llu, %llu",
+	if (sum.deliveries != c->copies_whole || sum.cut != c->copies_cut || sum.skipped != skips())
+		is_wrong(
+			"the rooms count %llu deliveries, %llu cut, %llu skipped, the workers %llu, %llu, %llu",
 			(unsigned long long)sum.deliveries, (unsigned long long)sum.cut,
 			(unsigned long long)sum.skipped, (unsigned long long)c->copies_whole,
 			(unsigned long long)c->copies_cut, (unsigned long long)skips());
@@ -552,9 +559,9 @@ static void tell(void)
 		const struct copy *c = &h->copies.at[i];
 
 		fprintf(stderr,
-			"copy %u: message %d leg %u, begun %u ended %u flag %c, %u asked %u answered %u refused, read %u\n",
-			i, (int)c->message, h->bindings.at[c->binding].leg, c->begun, c->ended,
-			c->flag != 0 ? c->flag : '0', c->asked, c->answered, c->refused,
+			"copy %u: message %d leg %u binding %u, begun %u ended %u flag %c, %u asked %u answered %u refused, read %u\n",
+			i, (int)c->message, h->bindings.at[c->binding].leg, c->binding, c->begun,
+			c->ended, c->flag != 0 ? c->flag : '0', c->asked, c->answered, c->refused,
 			model_read(h->bindings.at[c->binding].conn, c->answer_ends));
 	}
 	for (i = 0; i < h->sents.count; i++) {

@@ -68,9 +68,8 @@ static tick step_after(unsigned worker, tick t)
  * in a control record, and if one was under way, that has to come back first. */
 static tick settled(unsigned home, unsigned c, tick done)
 {
-	return home == c || done == NEVER
-		       ? done
-		       : step_after(c, step_after(home, step_after(c, done)));
+	return home == c || done == NEVER ? done
+					  : step_after(c, step_after(home, step_after(c, done)));
 }
 
 /* Did nothing before it on its connection keep it from being looked at when it was read? Octets for a
@@ -86,6 +85,8 @@ static bool is_prompt(const struct sent *s)
 		if (h->bindings.at[other->binding].conn == conn &&
 			(other->binding != s->binding || other->binds) &&
 			(other->status == 481 || other->status == 506 ||
+				(!other->prompt && !other->binds &&
+					other->answered > model_read(conn, s->ends)) ||
 				(h->bindings.at[other->binding].leg != NONE &&
 					model_binding_ends(other->binding) <=
 						model_read(conn, other->ends))))
@@ -175,7 +176,8 @@ static bool type_in(const char *type, const char *list)
 		n = strcspn(list, " ");
 		snprintf(entry, sizeof(entry), "%.*s", (int)n, list);
 		if (strcmp(entry, "*") == 0 || strcmp(entry, bare) == 0 ||
-			(n > 2 && strcmp(entry + n - 2, "/*") == 0 && strncmp(entry, bare, n - 1) == 0))
+			(n > 2 && strcmp(entry + n - 2, "/*") == 0 &&
+				strncmp(entry, bare, n - 1) == 0))
 			return true;
 	}
 	return false;
@@ -218,7 +220,8 @@ static unsigned private_to(const struct leg_set *set, const void *arg)
 }
 
 /* RFC 7701 6.2, context.md 2.5: a message to one participant, on the home worker. */
-static unsigned verdict_of_private(const struct sim_message *m, const struct fate *f, bool no_private)
+static unsigned verdict_of_private(
+	const struct sim_message *m, const struct fate *f, bool no_private)
 {
 	const struct sim_leg *from = &h->legs.at[m->leg], *to;
 	const struct sim_room *room = room_of(from);
@@ -238,8 +241,7 @@ static unsigned verdict_of_private(const struct sim_message *m, const struct fat
 	}
 	for (i = 0; m->to == TO_LEG && i < h->legs.count; i++) {
 		to = &h->legs.at[i];
-		if (to->room != from->room ||
-			to->participant != h->legs.at[m->to_leg].participant)
+		if (to->room != from->room || to->participant != h->legs.at[m->to_leg].participant)
 			continue;
 		if (to->added == NEVER || to->removed < f->lo)
 			continue;
@@ -313,7 +315,7 @@ static unsigned head_complete(const struct sent *s, uint32_t index)
 	f->parsed_lo = model_read(conn, place);
 	/* A receiver may hold octets back that could be the beginning of an end-line. */
 	f->parsed_hi = is_prompt(s) ? model_read(conn, place + 64 < s->ends ? place + 64 : s->ends)
-				 : evidence;
+				    : evidence;
 	f->parsed_hi = least(f->parsed_hi, evidence);
 	f->lo = f->parsed_lo;
 	f->hi = f->parsed_hi;
@@ -357,7 +359,8 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	struct fate *f = &fates[s->message];
 	uint32_t conn = h->bindings.at[s->binding].conn;
 	unsigned worker = h->conns.at[conn].worker, member, set = 0, may;
-	tick a = model_read(conn, s->body), b = is_prompt(s) ? model_read(conn, s->ends) : s->answered;
+	tick a = model_read(conn, s->body), end = model_read(conn, s->ends);
+	tick b = is_prompt(s) ? end : s->answered;
 	uint64_t skip, fresh;
 	bool sure, lies;
 
@@ -464,6 +467,8 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		}
 		set |= refused;
 	}
+	if (end == NEVER)
+		return set | bit(200); /* more of it may come */
 	lies = s->flag != '#' && s->has_range &&
 	       ((s->says_end != UINT64_MAX && s->len != s->says_end + 1 - s->start) ||
 		       (s->flag == '$' && f->total != UINT64_MAX && f->edge != f->total));
@@ -476,7 +481,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	if (s->flag == '$') {
 		f->state = WHOLE;
 		f->ended = true;
-		f->whole = model_read(conn, s->ends);
+		f->whole = end;
 	} else if (s->flag == '#') {
 		f->dead = f->state == OPEN;
 		f->ended = true;
@@ -500,13 +505,16 @@ enum expectation model_expects(uint32_t index, uint32_t binding, bool *anchored)
 
 	*anchored = false;
 	if (!f->begins || leg->room != h->legs.at[m->leg].room || b->leg == m->leg ||
-		b->status != 200 || !type_in(m->wrapped, leg->wrapped))
+		!type_in(m->wrapped, leg->wrapped))
 		return EXPECT_NOT;
 	to = &h->legs.at[m->to_leg];
 	if (m->to == TO_LEG && to->participant != leg->participant)
 		return EXPECT_NOT;
+	/* A bind holds when its head was read; its answer waits for its end, and for membership. */
+	if (b->heard == NEVER && b->status != 200 && b->status != 0)
+		return EXPECT_NOT;
 	from_lo = b->active ? leg->added : b->asked;
-	from_hi = least(b->heard, b->answered);
+	from_hi = b->status == 200 ? least(b->heard, b->answered) : b->heard;
 	/* Each time that it was a member: RFC 7701 6.1, those who were in when the message began. */
 	for (i = 0; i < leg->sets.count; i = k) {
 		for (k = i + 1; k < leg->sets.count && leg->sets.at[k].member; k++)

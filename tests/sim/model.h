@@ -12,20 +12,21 @@ struct fate {
 	unsigned verdict; /* set of what its head may have been answered */
 	unsigned refusal; /* set, in REFUSED */
 	uint64_t edge, total;
-	tick parsed_lo, parsed_hi; /* its head was complete on its sender's worker within this time */
-	tick lo, hi;               /* it took its place in the room's order within this time */
-	tick whole;                /* read to its end */
-	bool begins;               /* its head was complete, and may have been let in */
-	bool ended;                /* in whatever way, by its sender */
-	bool dead;                 /* it was given up after it had begun: '#' */
-	bool murky;                /* one cannot know whether it was let in */
-	bool late;                 /* refused by the room: its sender's worker hears of it later */
-	bool multiple;             /* sent anew after it had been given up or refused */
+	tick parsed_lo,
+		parsed_hi; /* its head was complete on its sender's worker within this time */
+	tick lo, hi;       /* it took its place in the room's order within this time */
+	tick whole;        /* read to its end */
+	bool begins;       /* its head was complete, and may have been let in */
+	bool ended;        /* in whatever way, by its sender */
+	bool dead;         /* it was given up after it had begun: '#' */
+	bool murky;        /* one cannot know whether it was let in */
+	bool late;         /* refused by the room: its sender's worker hears of it later */
+	bool multiple;     /* sent anew after it had been given up or refused */
 };
 
 struct model {
-	const struct fate *fates;   /* [message] */
-	const unsigned *answers;    /* [sent]: set of model_bit; 0: it was not read so far */
+	const struct fate *fates; /* [message] */
+	const unsigned *answers;  /* [sent]: set of model_bit; 0: it was not read so far */
 };
 
 enum expectation { EXPECT_NOT, EXPECT_MAYBE, EXPECT_SURELY };
