@@ -427,7 +427,8 @@ static void ask(struct worker *worker, struct connection *conn, struct msrp_sess
 	len = chunk_out_send(worker->scratch, sizeof(worker->scratch), &send);
 	len += chunk_out_end(
 		worker->scratch + len, sizeof(worker->scratch) - len, send.tid, '$', true);
-	connection_write(worker, conn, worker->scratch, len);
+	if (connection_write(worker, conn, worker->scratch, len))
+		leg_asked(worker, session);
 }
 
 void connection_connect(

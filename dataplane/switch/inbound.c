@@ -373,6 +373,8 @@ static unsigned check_chunk(
 
 	if (chunk->refuse != 0)
 		return chunk->refuse;
+	if (session->removing)
+		return 481;
 	if (!session->member)
 		return 403;
 	if (!span_eq_nocase(bare, SPAN_LITERAL("message/cpim")))
@@ -440,6 +442,8 @@ enum inbound_take inbound_send(
 			/* The beginning has not come, or was refused: nothing that could be
 			 * forwarded in order. */
 			status = 413;
+		} else if (status == 0 && worker->drain.phase != DRAIN_NONE) {
+			status = 413; /* nothing begins any more */
 		}
 		/* One too many leaves no record: what follows of it does not begin with 1, and is
 		 * refused for that. */
@@ -789,6 +793,26 @@ void inbound_tick(struct worker *worker, struct msrp_session *session)
 			inbound_free(worker, in);
 		}
 	}
+}
+
+void inbound_refuse_open(struct worker *worker, struct msrp_session *session, unsigned status)
+{
+	struct inbound *in, *next;
+
+	for (in = session->inbound; in != NULL; in = next) {
+		next = in->next;
+		if (in->state == INBOUND_HEAD || in->state == INBOUND_OPEN)
+			refuse(worker, session, in, status);
+	}
+}
+
+bool inbound_is_open(const struct msrp_session *session)
+{
+	const struct inbound *in = session->inbound;
+
+	while (in != NULL && in->state != INBOUND_HEAD && in->state != INBOUND_OPEN)
+		in = in->next;
+	return in != NULL;
 }
 
 void inbound_abandon_all(struct worker *worker, struct msrp_session *session)

@@ -277,7 +277,8 @@ Test(active, no_answer_in_time_ends_that_session_and_no_other)
 	cr_assert_eq(rig_counter(&s.rig, "binds"), 3);
 }
 
-Test(active, nobody_is_a_recipient_before_its_peer_has_answered)
+/* RFC 4975 5.4: who has sent its SEND may go on sending. Bound it is when its peer says so, or speaks. */
+Test(active, it_is_a_recipient_from_its_binding_send_on)
 {
 	struct msrp_peer *carol;
 	struct scene s;
@@ -291,6 +292,7 @@ Test(active, nobody_is_a_recipient_before_its_peer_has_answered)
 	take_ask(&s, CAROL, carol);
 	REFUSED(&s, ALICE, 200, .id = "before", .text = "before");
 	expect_text(&s, BOB, "before");
+	expect_text(&s, CAROL, "before");
 	/* Its own request shows as well that it knows the session; the answer may come after. */
 	SAY(&s, CAROL, .id = "hers", .text = "from carol");
 	expect_status(&s, CAROL, "hers", 200);
@@ -300,6 +302,35 @@ Test(active, nobody_is_a_recipient_before_its_peer_has_answered)
 	peer_print(carol,
 		"MSRP aaaaaaaaaaaaa 200\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------aaaaaaaaaaaaa$\r\n",
 		s.leg[CAROL].uri, s.leg[CAROL].path);
+	REFUSED(&s, ALICE, 200, .id = "after", .text = "after");
+	expect_text(&s, BOB, "after");
+	expect_text(&s, CAROL, "after");
+	close(listener);
+	scene_close(&s);
+}
+
+/* What it takes part in may change before its peer has answered. */
+Test(active, one_that_leaves_the_room_meanwhile_is_still_asked)
+{
+	struct msrp_peer *carol;
+	struct scene s;
+	uint16_t port;
+	int listener = peer_listen(&port, 8);
+
+	scene_open(&s, &(struct scene_settings){ .msrp = "  transaction_s: 2\n" }, "alice bob");
+	carol = &s.peer[CAROL];
+	call_out(&s, CAROL, "carol", path_at("127.0.0.1", port, "carol"));
+	peer_accept(carol, listener);
+	take_ask(&s, CAROL, carol);
+	cr_assert_eq(rig_leg_command(&s.rig, CMD_MEMBER_REMOVE, &s.leg[CAROL]), 0);
+	REFUSED(&s, ALICE, 200, .id = "before", .text = "before");
+	expect_text(&s, BOB, "before");
+	cr_assert_not(peer_take(carol, 1200), "out of the room, or given up");
+	answer_on(&s, CAROL, carol, 200);
+	leg_is(&s, &s.leg[CAROL], LEG_BOUND, LEG_CAUSE_NONE);
+	cr_assert_eq(rig_member(&s.rig, CMD_MEMBER_ADD, &s.leg[CAROL],
+			     &(struct rig_member_settings){ .participant = 2 }),
+		0);
 	REFUSED(&s, ALICE, 200, .id = "after", .text = "after");
 	expect_text(&s, BOB, "after");
 	expect_text(&s, CAROL, "after");
