@@ -72,7 +72,6 @@ struct msrp_session {
 			char tid[BINDING_TID_OCTETS]; /* of that SEND; tid_len 0: not sent */
 			uint8_t tid_len;
 		} ask;
-		uint32_t waits_since; /* ms, the low half; waits */
 		struct {
 			struct msrp_session *next, **prev; /* worker->leaving */
 			uint64_t order; /* it gets what began in its room up to this one */
@@ -80,6 +79,7 @@ struct msrp_session {
 				work; /* which has been given out when room_part.work_done is here */
 			uint32_t until; /* ms, the low half: whatever is left then is given up */
 		} leave;
+		uint32_t waits_since; /* ms, the low half; waits */
 	};
 };
 
