@@ -234,6 +234,8 @@ static bool emit(struct worker *worker, struct msrp_session *session, struct inb
 	payload->inbound = in;
 	payload->offset = in->sent;
 	in->sent += len;
+	if (in->recipients > 0)
+		rate_take(worker, session, RATE_EGRESS, (uint64_t)len * in->recipients);
 	conn->pending = payload;
 	return true;
 }
@@ -387,6 +389,15 @@ static unsigned check_chunk(
 	return 0;
 }
 
+/* There is no memory to remember whom to answer: as without memory for the answer, the connection cannot
+ * go on in good order. */
+static enum inbound_take unanswerable(struct worker *worker, struct connection *conn)
+{
+	conn->broken = true;
+	connection_mark_dirty(worker, conn);
+	return INBOUND_TAKE;
+}
+
 enum inbound_take inbound_send(
 	struct worker *worker, struct msrp_session *session, const struct chunk *chunk)
 {
@@ -414,6 +425,8 @@ enum inbound_take inbound_send(
 	if (conn->bodiless) {
 		/* RFC 4975 7.1: binds or keeps alive; answered like any SEND, never forwarded. */
 		conn->transaction = transaction_new(worker, session, chunk);
+		if (conn->transaction == NULL)
+			return unanswerable(worker, conn);
 		conn->report_wanted = chunk->success_report && chunk->refuse == 0 &&
 				      chunk->message_id.len > 0 &&
 				      chunk->message_id.len <= sizeof(conn->id);
@@ -422,7 +435,7 @@ enum inbound_take inbound_send(
 			memcpy(conn->id, chunk->message_id.at, chunk->message_id.len);
 		}
 		conn->has_range = false;
-		if (chunk->refuse != 0 && conn->transaction != NULL) {
+		if (chunk->refuse != 0) {
 			transaction_answer(worker, conn->transaction, chunk->refuse);
 			conn->transaction = NULL;
 		}
@@ -434,6 +447,7 @@ enum inbound_take inbound_send(
 		     ? inbound_find(session, chunk->message_id, hash)
 		     : NULL;
 	if (in == NULL) {
+		rate_take(worker, session, RATE_MESSAGES, 1);
 		if (status == 0 && id_is_known(session, hash)) {
 			worker->counters.messages_duplicate++;
 			status =
@@ -447,10 +461,14 @@ enum inbound_take inbound_send(
 		}
 		/* One too many leaves no record: what follows of it does not begin with 1, and is
 		 * refused for that. */
-		if (session->inbound_count >= worker->shared->open_messages && status == 0)
+		if (session->inbound_count >= worker->shared->open_messages && status == 0) {
 			status = 413;
-		else if (status == 0 || (status == 413 && session->inbound_count <
-								  worker->shared->open_messages)) {
+		} else if (worker->pressure >= PRESSURE_MESSAGES && status == 0) {
+			worker->counters.messages_refused_memory++;
+			status = 413;
+		} else if (status == 0 ||
+			   (status == 413 &&
+				   session->inbound_count < worker->shared->open_messages)) {
 			in = inbound_new(worker, session, chunk, hash);
 			if (in == NULL)
 				status = 413;
@@ -458,13 +476,13 @@ enum inbound_take inbound_send(
 	}
 	conn->inbound = in;
 	conn->transaction = transaction_new(worker, session, chunk);
+	if (conn->transaction == NULL)
+		return unanswerable(worker, conn);
 	if (in == NULL || (status != 0 && status != 413)) {
 		if (in != NULL)
 			refuse(worker, session, in, status);
-		if (conn->transaction != NULL) {
-			transaction_answer(worker, conn->transaction, status);
-			conn->transaction = NULL;
-		}
+		transaction_answer(worker, conn->transaction, status);
+		conn->transaction = NULL;
 		return INBOUND_TAKE;
 	}
 	in->touched_at = worker->now_ms;
@@ -719,6 +737,11 @@ void inbound_verdict(struct worker *worker, struct payload *payload)
 	unsigned status = payload->status;
 	uint8_t flags = payload->flags;
 
+	if (flags & PAYLOAD_BEGIN && status == 200 && in->session != NULL) {
+		/* Known only now: what was given until then is paid for now. */
+		in->recipients = payload->message->recipients;
+		rate_take(worker, in->session, RATE_EGRESS, in->sent * in->recipients);
+	}
 	if (tx != NULL)
 		transaction_answer(worker, tx, status);
 	payload_drop(worker, payload);
