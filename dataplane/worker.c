@@ -261,6 +261,7 @@ static void tick(struct worker *worker)
 	if (worker->now_ms - worker->ticked_at < TICK_MS)
 		return;
 	worker->ticked_at = worker->now_ms;
+	worker->ticks++;
 	connection_tick(worker);
 	backlog_tick(worker);
 	report_tick(worker);
