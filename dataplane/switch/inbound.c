@@ -480,8 +480,9 @@ enum inbound_take inbound_send(
 		return unanswerable(worker, conn);
 	if (in == NULL || (status != 0 && status != 413)) {
 		if (in != NULL)
-			refuse(worker, session, in, status);
-		transaction_answer(worker, conn->transaction, status);
+			refuse(worker, session, in, status); /* and answers it */
+		if (conn->transaction != NULL)
+			transaction_answer(worker, conn->transaction, status);
 		conn->transaction = NULL;
 		return INBOUND_TAKE;
 	}
