@@ -399,6 +399,10 @@ int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct
 	if (room->closing || settings->tls != 0 || settings->setup > LEG_ACTIVE ||
 		check_path(path) != 0 || target_choose(settings, path, connect, &target) != 0)
 		return -EINVAL;
+	if (worker->pressure >= PRESSURE_DOORS) {
+		worker->counters.commands_refused++;
+		return -ENOBUFS;
+	}
 	leg = pool_get(&worker->legs);
 	if (leg == NULL)
 		return -ENOBUFS;

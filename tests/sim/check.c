@@ -312,9 +312,9 @@ static uint64_t skips(void)
 {
 	const struct counters *c = &h->counters;
 
-	return c->copies_skipped_congested + c->copies_skipped_memory +
-	       c->copies_skipped_composing + c->copies_dropped_congested +
-	       c->copies_dropped_composing;
+	return c->copies_skipped_congested + c->copies_skipped_memory + c->copies_skipped_composing +
+	       c->copies_dropped_congested + c->copies_dropped_composing +
+	       c->copies_dropped_memory;
 }
 
 static void check_losses(void)
