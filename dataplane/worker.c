@@ -157,7 +157,7 @@ bool worker_can_receive(const struct worker *worker)
 {
 	return true
 #define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
-	&&worker->member.free_count + 1 > (margin)
+	&&((margin) == 0 || worker->member.free_count > (margin)-1u)
 #include "dataplane/pools.def"
 		;
 }
@@ -261,6 +261,7 @@ static void tick(struct worker *worker)
 	if (worker->now_ms - worker->ticked_at < TICK_MS)
 		return;
 	worker->ticked_at = worker->now_ms;
+	worker->ticks++;
 	connection_tick(worker);
 	backlog_tick(worker);
 	report_tick(worker);

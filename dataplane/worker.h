@@ -68,6 +68,7 @@ struct worker {
 	_Atomic bool stopped; /* the loop has ended: the main thread may take it apart */
 	uint64_t now_ms;
 	uint64_t ticked_at;
+	uint32_t ticks;
 	bool short_of_memory;      /* at the last tick nothing could be read */
 	_Atomic bool wants_relief; /* nor at the one before: read by the other workers */
 	struct tcp *tcp;

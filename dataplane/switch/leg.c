@@ -100,7 +100,7 @@ static void part_update(struct leg *leg)
 {
 	/* A peer may bind before its answer has come to the controller: until its path is known there
 	 * is nowhere to send to (RFC 4975 7.1: To-Path is that path). */
-	bool now = leg->session != NULL && leg->state == LEG_BOUND && leg->member &&
+	bool now = leg->session != NULL && (leg->state == LEG_BOUND || leg->asked) && leg->member &&
 		   !leg->removing && leg->rebinding == NULL && !leg->reconnect &&
 		   leg->conf->path.len > 0;
 
@@ -246,6 +246,7 @@ void leg_unbound(struct worker *worker, struct msrp_session *session)
 	struct msrp_session *next = leg->rebinding;
 	struct leg_conf *lent = leg->lent;
 
+	leg->asked = false;
 	leg->session = NULL;
 	leg->lent = NULL;
 	part_update(leg);
@@ -327,6 +328,12 @@ static void connect_if_due(struct worker *worker, struct leg *leg)
 	leg->session_worker = worker->index;
 	leg->lent = leg->conf;
 	connection_connect(worker, session, &leg->target);
+}
+
+void leg_asked(struct worker *worker, struct msrp_session *session)
+{
+	session->leg->asked = true;
+	control_issue(worker, session->leg);
 }
 
 void leg_connected(struct worker *worker, struct msrp_session *session)

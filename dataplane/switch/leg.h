@@ -75,6 +75,7 @@ struct leg {
 	uint8_t slot; /* controller */
 	bool used, removing, member, rebind, dirty, gone_dirty, congested, control_busy,
 		control_again;
+	bool asked;            /* active: its binding SEND is written */
 	bool ending, dropping; /* its room is being closed; and has no more time */
 	bool in_part;          /* its session is a member on session_worker */
 	uint8_t state;         /* enum leg_state */
@@ -128,6 +129,9 @@ void leg_bind_ask(struct worker *worker, struct msrp_session *session);
 void leg_unbound(struct worker *worker, struct msrp_session *session);
 struct session_status;
 void leg_session_status(struct worker *worker, struct session_status *told);
+/* The binding SEND of an active leg is written: what the room gets from now on comes behind it. A peer
+ * that answered it misses nothing, also when its answer has yet to come. */
+void leg_asked(struct worker *worker, struct msrp_session *session);
 /* The peer of an active leg took our binding SEND, or has sent something itself; once or more. */
 void leg_connected(struct worker *worker, struct msrp_session *session);
 void leg_controlled(struct worker *worker, struct leg_control *control);

@@ -62,6 +62,7 @@ struct msrp_session {
 	uint16_t worker;               /* of the connection */
 	uint16_t home;                 /* of the leg */
 	bool secure;
+	bool waits;  /* a SEND of its is held until it is a member */
 	bool asking; /* active: our binding SEND has no answer yet, or waits for the connection */
 	struct leg *leg; /* the home worker's */
 	union {
@@ -78,6 +79,7 @@ struct msrp_session {
 				work; /* which has been given out when room_part.work_done is here */
 			uint32_t until; /* ms, the low half: whatever is left then is given up */
 		} leave;
+		uint32_t waits_since; /* ms, the low half; waits */
 	};
 };
 

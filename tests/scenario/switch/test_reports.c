@@ -595,7 +595,7 @@ Test(reports, a_control_payload_is_neither_counted_nor_reported)
 
 Test(reports, one_sender_does_not_take_the_records_of_the_others)
 {
-	enum { MANY = 700 };
+	enum { MANY = 600 };
 	struct object_id room2;
 	struct rig_leg dave, erin;
 	struct msrp_peer dave_peer, erin_peer;
