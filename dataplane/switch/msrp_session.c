@@ -185,7 +185,8 @@ void msrp_session_control(struct worker *worker, struct leg_control *control)
 		if (control->ending) /* context.md 1.6: 413, room closing */
 			inbound_refuse_open(worker, session, 413);
 		if (session->member && !control->member) {
-			inbound_refuse_open(worker, session, control->remove ? 413 : 403);
+			if (control->remove)
+				inbound_refuse_open(worker, session, 413);
 			/* Whose peer has not shown that it is there is not waited for; and `ask` lies
 			 * where `leave` would. */
 			if (control->drop || session->asking)
