@@ -185,7 +185,9 @@ void msrp_session_control(struct worker *worker, struct leg_control *control)
 			inbound_refuse_open(worker, session, 413);
 		if (session->member && !control->member) {
 			inbound_refuse_open(worker, session, control->remove ? 413 : 403);
-			if (control->drop)
+			/* Whose peer has not shown that it is there is not waited for; and `ask` lies
+			 * where `leave` would. */
+			if (control->drop || session->asking)
 				msrp_session_leave(worker, session, false);
 			else
 				leaving_begin(worker, session, control->joined);
