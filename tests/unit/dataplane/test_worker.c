@@ -585,3 +585,23 @@ Test(worker, what_a_controller_said_before_it_went_is_done)
 	free(shared_events);
 	close(wake);
 }
+
+/* The home worker and the index of a leg are read from what a peer wrote. */
+Test(worker, a_session_id_of_ours_has_its_form)
+{
+	uint32_t index = 0;
+	uint16_t home = 0;
+
+	cr_assert(session_id_is_valid(
+		SPAN_LITERAL("0300000a01abcdefghijklmnopqrstuvwxyz"), &home, &index));
+	cr_assert_eq(home, 3);
+	cr_assert_eq(index, 0xa01);
+	cr_assert_not(session_id_is_valid(
+		SPAN_LITERAL("0300000a01abcdefghijklmnopqrstuvwxy"), &home, &index));
+	cr_assert_not(session_id_is_valid(
+		SPAN_LITERAL("0300000a01abcdefghijklmnopqrstuvwxyz2"), &home, &index));
+	cr_assert_not(session_id_is_valid(
+		SPAN_LITERAL("0300000A01abcdefghijklmnopqrstuvwxyz"), &home, &index));
+	cr_assert_not(session_id_is_valid(
+		SPAN_LITERAL("g300000a01abcdefghijklmnopqrstuvwxyz"), &home, &index));
+}
