@@ -391,11 +391,15 @@ static void cmd_room_open(unsigned w, uint8_t choice)
 static void leg_path(char *path, size_t size, uint8_t choice)
 {
 	static const char *const relays[] = { "", "msrp://127.0.0.1:7777/relay;tcp ",
-		"msrp://[::1]:7777/a;tcp msrp://127.0.0.1:7778/b;tcp ",
-		"msrps://relay.example.com:443/z;tcp;x=y " };
+		"msrp://[::1]:7777/a;tcp msrp://127.0.0.1:7778/b;tcp " };
+	unsigned relay = choice >> 3 & 3, peer = choice & 7;
 
-	snprintf(
-		path, size, "%smsrp://127.0.0.1:9/peer%u;tcp", relays[choice >> 3 & 3], choice & 7);
+	if (relay < 3)
+		snprintf(path, size, "%smsrp://127.0.0.1:9/peer%u;tcp", relays[relay], peer);
+	else /* longer than what most paths have room for */
+		snprintf(path, size,
+			"msrps://relay.example.com:443/%0300u;tcp;x=y msrp://127.0.0.1:9/peer%u;tcp",
+			peer, peer);
 }
 
 static void cmd_leg_add(uint8_t choice)
@@ -403,7 +407,7 @@ static void cmd_leg_add(uint8_t choice)
 	struct switch_cmd cmd = { .type = CMD_LEG_ADD };
 	struct text_builder text;
 	struct room *room;
-	char path[200];
+	char path[400];
 	unsigned w;
 
 	room = room_pick(choice & 3, &w);
@@ -414,7 +418,7 @@ static void cmd_leg_add(uint8_t choice)
 	cmd.object = room_object_id(g->worker[w], room);
 	cmd.u.leg.setup = choice & 0x80 ? LEG_ACTIVE : LEG_PASSIVE;
 	cmd.u.leg.bind_ms = choice & 0x40 ? 5000 : 0;
-	if (choice != 0x3f)
+	if ((choice & 0x3e) != 0x3e) /* else it is not known yet */
 		cmd.u.leg.path = put(&text, path);
 	submit(w, &cmd, &text);
 }
@@ -467,7 +471,7 @@ static void cmd_leg_update(unsigned which, uint8_t choice)
 	struct switch_cmd cmd = { .type = CMD_LEG_UPDATE };
 	struct text_builder text;
 	struct leg *leg;
-	char path[200];
+	char path[400];
 	unsigned home;
 
 	leg = leg_pick(which, &home);
