@@ -59,6 +59,7 @@ void connection_carry(struct worker *worker, struct connection *conn, struct msr
 	session->connection = conn;
 	session->next = conn->sessions;
 	conn->sessions = session;
+	rate_init(worker, session);
 }
 
 void connection_let_go(struct worker *worker, struct connection *conn, struct msrp_session *session)
@@ -69,6 +70,8 @@ void connection_let_go(struct worker *worker, struct connection *conn, struct ms
 		;
 	*link = session->next;
 	session->connection = NULL;
+	if (conn->held == session)
+		conn->held = NULL;
 	if (session->asking) {
 		session->asking = false;
 		conn->asking--;
@@ -195,7 +198,8 @@ void connection_close_when_sent(struct worker *worker, struct connection *conn)
 static void *on_accepted(void *owner, struct tcp_conn *tcp)
 {
 	struct worker *worker = owner;
-	struct connection *conn = connection_new(worker, tcp);
+	struct connection *conn =
+		worker->pressure < PRESSURE_DOORS ? connection_new(worker, tcp) : NULL;
 
 	if (conn == NULL)
 		worker->counters.connections_refused++;
@@ -265,7 +269,7 @@ bool connection_write(
 
 	if (conn->dead)
 		return false;
-	if (conn->control == NULL)
+	if (conn->control == NULL && conn->active == NULL)
 		conn->written_at = worker->now_ms;
 	connection_mark_dirty(worker, conn);
 	while (len > 0) {
@@ -598,7 +602,7 @@ static void on_response(struct worker *worker, struct connection *conn, const st
 		backlog_refused(worker, conn, chunk->tid);
 	if (chunk->status != 481 && chunk->status != 506)
 		return;
-	/* RFC 4975 10.7, 10.11: the peer knows the session no longer, or not here, and nothing more
+	/* RFC 4975 10.8, 10.10: the peer knows the session no longer, or not here, and nothing more
 	 * may be sent into it. */
 	while (session != NULL &&
 		!worker_tid_is_ours(worker, pool_index(&worker->sessions, session), chunk->tid))
@@ -619,6 +623,23 @@ static void wait_begin(struct worker *worker, struct connection *conn, struct ms
 		return;
 	session->waits = true;
 	session->waits_since = (uint32_t)worker->now_ms;
+}
+
+static bool room_is_full(const struct msrp_session *session)
+{
+	return atomic_load_explicit(&session->conf->room->full, memory_order_relaxed) > 0;
+}
+
+/* May what this session sends be read now? 0: yes; 1: when its room is less full; else in how many
+ * ms. */
+static uint64_t session_waits(const struct worker *worker, const struct msrp_session *session)
+{
+	uint64_t ms;
+
+	if (room_is_full(session))
+		return 1;
+	ms = rate_is_on(worker) ? rate_wait_ms(worker, session) : 0;
+	return ms == 1 ? 2 : ms;
 }
 
 /* The head of a request or response. */
@@ -672,6 +693,12 @@ static enum take on_head(struct worker *worker, struct connection *conn, struct 
 			return TAKE;
 		}
 	}
+	if (conn->sessions->next != NULL && session_waits(worker, session) > 0) {
+		/* Others share the connection: what is theirs was read up to here. */
+		conn->held = session;
+		conn->waiting = true;
+		return KEEP;
+	}
 	if (session->asking)
 		asked(worker, conn, session);
 	/* Nearly every From-Path is the peer's a=path to the letter. */
@@ -706,17 +733,28 @@ static enum take on_head(struct worker *worker, struct connection *conn, struct 
 	return TAKE;
 }
 
+/* The only session of a connection; NULL: it has none, or several. */
+static struct msrp_session *sole(const struct connection *conn)
+{
+	struct msrp_session *session = conn->sessions;
+
+	return session != NULL && session->next == NULL ? session : NULL;
+}
+
 /* Parses; returns how many octets are done with. */
 static size_t parse(struct worker *worker, struct connection *conn, const uint8_t *octets,
 	size_t len, struct buffer *buffer)
 {
 	struct chunk_in before = conn->in;
 	struct chunk chunk;
+	const struct msrp_session *payer;
+	bool rates = rate_is_on(worker);
 	size_t pos = 0, used;
 
 	while (!conn->dead && !conn->closing && !conn->broken) {
 		if (conn->between)
 			before = conn->in;
+		payer = conn->current;
 		switch (chunk_in_feed(
 			&conn->in, span_make(octets + pos, len - pos), &used, &chunk)) {
 		case CHUNK_HEAD:
@@ -725,6 +763,7 @@ static size_t parse(struct worker *worker, struct connection *conn, const uint8_
 				return pos;
 			}
 			conn->between = false;
+			payer = conn->current;
 			break;
 		case CHUNK_BODY:
 			if (conn->current != NULL)
@@ -741,6 +780,8 @@ static size_t parse(struct worker *worker, struct connection *conn, const uint8_
 			conn->broken = true;
 			break;
 		}
+		if (rates && !conn->dead && (payer != NULL || (payer = sole(conn)) != NULL))
+			rate_take(worker, payer, RATE_OCTETS, used);
 		pos += used;
 	}
 	return len;
@@ -767,6 +808,23 @@ static void keep(struct worker *worker, struct connection *conn, struct buffer *
 	conn->park_len = len;
 }
 
+static void pause_reading(struct worker *worker, struct connection *conn);
+static void pause_for(struct worker *worker, struct connection *conn, uint64_t ms);
+
+/* Its next request waits in the octets that are kept. */
+static void pause_held(struct worker *worker, struct connection *conn)
+{
+	uint64_t ms = session_waits(worker, conn->held);
+
+	if (ms <= 1) {
+		worker->counters.pauses_room++;
+		pause_reading(worker, conn);
+	} else {
+		worker->counters.pauses_rate++;
+		pause_for(worker, conn, ms);
+	}
+}
+
 /* False: the connection is over, and its record may be another's already. */
 static bool run(struct worker *worker, struct connection *conn, struct buffer *buffer,
 	uint32_t start, uint32_t len)
@@ -780,6 +838,8 @@ static bool run(struct worker *worker, struct connection *conn, struct buffer *b
 		inbound_pause(worker, conn->sessions);
 	if (!conn->dead && !conn->broken)
 		keep(worker, conn, buffer, start + (uint32_t)used, len - (uint32_t)used);
+	if (!conn->dead && conn->held != NULL)
+		pause_held(worker, conn);
 	conn->parsing = false;
 	alive = !conn->dead && !conn->broken;
 	if (conn->broken && !conn->dead)
@@ -791,20 +851,16 @@ static bool run(struct worker *worker, struct connection *conn, struct buffer *b
 	return alive;
 }
 
-static bool rooms_are_full(const struct connection *conn)
+/* Its answers wait for the peer, or it is not the time of what would be read. */
+static uint64_t may_not_read_ms(const struct worker *worker, const struct connection *conn)
 {
-	const struct msrp_session *session;
+	const struct msrp_session *session = conn->held;
 
-	for (session = conn->sessions; session != NULL; session = session->next)
-		if (atomic_load_explicit(&session->conf->room->full, memory_order_relaxed) > 0)
-			return true;
-	return false;
-}
-
-/* Its answers wait for the peer, or its room's fan-out is behind. */
-static bool may_not_read(const struct connection *conn)
-{
-	return conn->control_octets > CONNECTION_CONTROL_MAX || rooms_are_full(conn);
+	if (conn->control_octets > CONNECTION_CONTROL_MAX || !pressure_lets_read(worker, conn))
+		return 1;
+	if (session == NULL)
+		session = conn->current != NULL ? conn->current : sole(conn);
+	return session != NULL ? session_waits(worker, session) : 0;
 }
 
 static void pause_reading(struct worker *worker, struct connection *conn)
@@ -814,6 +870,75 @@ static void pause_reading(struct worker *worker, struct connection *conn)
 	conn->paused = true;
 	conn->paused_next = worker->paused;
 	worker->paused = conn;
+}
+
+/* Not looked at again before ms have gone, or LIMITED_SLOTS * LIMITED_MS. */
+static void pause_for(struct worker *worker, struct connection *conn, uint64_t ms)
+{
+	uint64_t slots = ms / LIMITED_MS + 1;
+	struct connection **slot;
+
+	if (conn->paused)
+		return;
+	if (slots >= LIMITED_SLOTS)
+		slots = LIMITED_SLOTS - 1;
+	if (worker->limited_count++ == 0)
+		worker->limited_at = worker->now_ms / LIMITED_MS;
+	slot = &worker->limited[(worker->now_ms / LIMITED_MS + slots) % LIMITED_SLOTS];
+	conn->paused = true;
+	conn->paused_next = *slot;
+	*slot = conn;
+}
+
+unsigned connection_wait_ms(const struct worker *worker, unsigned most)
+{
+	uint64_t slot = worker->limited_at, due;
+	unsigned i;
+
+	for (i = 0; worker->limited_count > 0 && i < LIMITED_SLOTS; i++) {
+		slot++;
+		if (worker->limited[slot % LIMITED_SLOTS] == NULL)
+			continue;
+		due = slot * LIMITED_MS;
+		return due <= worker->now_ms         ? 0
+		       : due - worker->now_ms < most ? (unsigned)(due - worker->now_ms)
+						     : most;
+	}
+	return most;
+}
+
+/* True: it pauses, and is counted. */
+static bool pause_if_limited(struct worker *worker, struct connection *conn)
+{
+	const struct msrp_session *session = conn->current != NULL ? conn->current : sole(conn);
+	uint64_t ms;
+
+	if (session == NULL)
+		return false;
+	if (room_is_full(session)) {
+		worker->counters.pauses_room++;
+		pause_reading(worker, conn);
+		return true;
+	}
+	ms = rate_is_on(worker) ? rate_wait_ms(worker, session) : 0;
+	if (ms > 0) {
+		worker->counters.pauses_rate++;
+		pause_for(worker, conn, ms);
+	}
+	return ms > 0;
+}
+
+/* What a member may still send limits what is read of it at once. */
+static void read_less(const struct worker *worker, const struct connection *conn, size_t *size)
+{
+	const struct msrp_session *session = conn->current != NULL ? conn->current : sole(conn);
+	uint64_t most;
+
+	if (!rate_is_on(worker) || session == NULL)
+		return;
+	most = rate_read_max(worker, session);
+	if (*size > most)
+		*size = most;
 }
 
 static struct buffer *worker_rx(struct worker *worker)
@@ -846,11 +971,13 @@ static void *on_receive_into(void *user, size_t *size)
 		pause_reading(worker, conn);
 		return NULL;
 	}
-	if (rooms_are_full(conn)) {
-		worker->counters.pauses_room++;
+	if (!pressure_lets_read(worker, conn)) {
+		worker->counters.pauses_producer++;
 		pause_reading(worker, conn);
 		return NULL;
 	}
+	if (pause_if_limited(worker, conn))
+		return NULL;
 	if (park != NULL) {
 		if (park->refs > 1 || park == worker->rx) {
 			/* Others' octets are in it too: the unfinished head moves to a buffer of
@@ -869,6 +996,7 @@ static void *on_receive_into(void *user, size_t *size)
 			conn->park_start = 0;
 		}
 		*size = BUFFER_OCTETS - conn->park_len;
+		read_less(worker, conn, size);
 		return park->octets + conn->park_len;
 	}
 	if (worker_rx(worker) == NULL) {
@@ -878,6 +1006,7 @@ static void *on_receive_into(void *user, size_t *size)
 	if (conn->tail_len > 0)
 		memcpy(worker->rx->octets + worker->rx_used, conn->tail->octets, conn->tail_len);
 	*size = BUFFER_OCTETS - worker->rx_used - conn->tail_len;
+	read_less(worker, conn, size);
 	return worker->rx->octets + worker->rx_used + conn->tail_len;
 }
 
@@ -890,6 +1019,9 @@ static void on_received(void *user, size_t octets)
 
 	worker->counters.octets_in += octets;
 	conn->received_at = (uint32_t)worker->now_ms;
+	conn->recent_octets += (uint32_t)octets;
+	if (conn->recent_octets > worker->most_recent)
+		worker->most_recent = conn->recent_octets;
 	if (buffer != NULL) {
 		start = conn->park_start;
 		len = conn->park_len + (uint32_t)octets;
@@ -921,6 +1053,7 @@ void connection_resume(struct worker *worker, struct connection *conn)
 	bool alive = true;
 
 	conn->waiting = false;
+	conn->held = NULL;
 	if (buffer == NULL && conn->tail_len > 0) {
 		/* A request as short as this is not complete, or it would not be here. */
 		tcp_resume(conn->tcp);
@@ -936,23 +1069,55 @@ void connection_resume(struct worker *worker, struct connection *conn)
 		tcp_resume(conn->tcp);
 }
 
-void connection_resume_paused(struct worker *worker)
+static void resume_list(struct worker *worker, struct connection *conn)
 {
-	struct connection *conn = worker->paused, *next;
+	struct connection *next;
+	uint64_t ms;
 
-	if (conn == NULL || !worker_can_receive(worker))
-		return;
-	worker->paused = NULL;
 	for (; conn != NULL; conn = next) {
 		next = conn->paused_next;
 		conn->paused = false;
-		if (conn->dead)
+		if (conn->dead) {
 			connection_free(worker, conn);
-		else if (may_not_read(conn))
+			continue;
+		}
+		ms = may_not_read_ms(worker, conn);
+		if (ms == 1)
 			pause_reading(worker, conn); /* still: the transport is not asked in vain */
+		else if (ms > 1)
+			pause_for(worker, conn, ms);
+		else if (conn->held != NULL)
+			connection_resume(worker, conn);
 		else
 			tcp_resume(conn->tcp); /* asks again, and pauses again if it must */
 	}
+}
+
+static void resume_limited(struct worker *worker)
+{
+	uint64_t now = worker->now_ms / LIMITED_MS;
+	struct connection **slot, *list, *conn;
+
+	while (worker->limited_count > 0 && worker->limited_at < now) {
+		worker->limited_at++;
+		slot = &worker->limited[worker->limited_at % LIMITED_SLOTS];
+		list = *slot;
+		*slot = NULL;
+		for (conn = list; conn != NULL; conn = conn->paused_next)
+			worker->limited_count--;
+		resume_list(worker, list);
+	}
+}
+
+void connection_resume_paused(struct worker *worker)
+{
+	struct connection *conn = worker->paused;
+
+	if ((conn == NULL && worker->limited_count == 0) || !worker_can_receive(worker))
+		return;
+	worker->paused = NULL;
+	resume_list(worker, conn);
+	resume_limited(worker);
 }
 
 void connection_flush_dirty(struct worker *worker)
@@ -1011,6 +1176,8 @@ static void look_after(struct worker *worker, struct connection *conn, bool low)
 		connection_resume(worker, conn);
 		return;
 	}
+	if (conn->recent_octets > 0)
+		conn->recent_octets /= 2;
 	ask_tick(worker, conn);
 	for (session = conn->sessions; session != NULL; session = session->next)
 		inbound_tick(worker, session);
@@ -1022,13 +1189,7 @@ static void look_after(struct worker *worker, struct connection *conn, bool low)
 		 * must not keep the others from being read. */
 		worker->counters.connections_unfinished++;
 		connection_close(worker, conn, LEG_CAUSE_MEMORY);
-	} else if (conn->control != NULL &&
-		   worker->now_ms - conn->written_at >= worker->shared->congestion_kill_ms) {
-		/* A peer that never takes its answers would keep their blocks for ever, and be
-		 * woken for in vain. */
-		worker->counters.evictions++;
-		connection_close(worker, conn, LEG_CAUSE_CONGESTED);
-	} else if (conn->sessions == NULL &&
+	} else if (!backlog_tick(worker, conn) && conn->sessions == NULL &&
 		   now - conn->since >= worker->shared->connection_bind_ms) {
 		/* RFC 4975 leaves it open; context.md 1.4: a connection that binds nothing is
 		 * closed. */
@@ -1042,6 +1203,7 @@ void connection_tick(struct worker *worker)
 	struct connection *conn, *next;
 	bool low = worker->buffers.free_count < worker->buffers.count / 4;
 
+	worker->most_recent /= 2;
 	for (conn = TAILQ_FIRST(&worker->unused); conn != NULL; conn = next) {
 		next = TAILQ_NEXT(conn, life);
 		look_after(worker, conn, low);

@@ -23,6 +23,7 @@ static void lines_fill(struct memory *plan, const struct switch_shared *shared)
 {
 	const unsigned W = shared->workers;
 	const uint32_t R = rooms_of_one(shared);
+	const uint32_t RATED = rate_is_asked(shared) ? 64 : 0;
 	const struct memory_line lines[] = {
 #define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
 	{ #name, what, offsetof(struct worker, member), octets, of64, besides, parts, least, 0 },

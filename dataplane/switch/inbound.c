@@ -387,6 +387,15 @@ static unsigned check_chunk(
 	return 0;
 }
 
+/* There is no memory to remember whom to answer: as without memory for the answer, the connection cannot
+ * go on in good order. */
+static enum inbound_take unanswerable(struct worker *worker, struct connection *conn)
+{
+	conn->broken = true;
+	connection_mark_dirty(worker, conn);
+	return INBOUND_TAKE;
+}
+
 enum inbound_take inbound_send(
 	struct worker *worker, struct msrp_session *session, const struct chunk *chunk)
 {
@@ -414,6 +423,8 @@ enum inbound_take inbound_send(
 	if (conn->bodiless) {
 		/* RFC 4975 7.1: binds or keeps alive; answered like any SEND, never forwarded. */
 		conn->transaction = transaction_new(worker, session, chunk);
+		if (conn->transaction == NULL)
+			return unanswerable(worker, conn);
 		conn->report_wanted = chunk->success_report && chunk->refuse == 0 &&
 				      chunk->message_id.len > 0 &&
 				      chunk->message_id.len <= sizeof(conn->id);
@@ -422,7 +433,7 @@ enum inbound_take inbound_send(
 			memcpy(conn->id, chunk->message_id.at, chunk->message_id.len);
 		}
 		conn->has_range = false;
-		if (chunk->refuse != 0 && conn->transaction != NULL) {
+		if (chunk->refuse != 0) {
 			transaction_answer(worker, conn->transaction, chunk->refuse);
 			conn->transaction = NULL;
 		}
@@ -458,13 +469,14 @@ enum inbound_take inbound_send(
 	}
 	conn->inbound = in;
 	conn->transaction = transaction_new(worker, session, chunk);
+	if (conn->transaction == NULL)
+		return unanswerable(worker, conn);
 	if (in == NULL || (status != 0 && status != 413)) {
 		if (in != NULL)
-			refuse(worker, session, in, status);
-		if (conn->transaction != NULL) {
+			refuse(worker, session, in, status); /* answers it */
+		if (conn->transaction != NULL)
 			transaction_answer(worker, conn->transaction, status);
-			conn->transaction = NULL;
-		}
+		conn->transaction = NULL;
 		return INBOUND_TAKE;
 	}
 	in->touched_at = worker->now_ms;

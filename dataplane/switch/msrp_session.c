@@ -187,7 +187,9 @@ void msrp_session_control(struct worker *worker, struct leg_control *control)
 		if (session->member && !control->member) {
 			if (control->remove)
 				inbound_refuse_open(worker, session, 413);
-			if (control->drop)
+			/* Whose peer has not shown that it is there is not waited for; and `ask` lies
+			 * where `leave` would. */
+			if (control->drop || session->asking)
 				msrp_session_leave(worker, session, LEAVE_CUT);
 			else
 				leaving_begin(worker, session, control->joined);

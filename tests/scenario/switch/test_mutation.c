@@ -27,6 +27,7 @@
 #define QUIET_WINDOW  8u
 #define QUIET_URI     "sip:quiet@example.com"
 #define INPUT_MAX     (256u * 1024)
+#define CHUNKS_MAX    12u
 #define OPEN_MAX      256u
 #define GUESS_EVERY   1000u
 #define GUESSES       20u /* context.md 1.6 */
@@ -454,6 +455,8 @@ static void put_good(unsigned who)
 		"Success-Report: yes;Include-Sent-Count\r\n", "X-Other: thing\r\n" };
 	const char *ask = asks[below(sizeof(asks) / sizeof(asks[0]))];
 	size_t content = below(8) == 0 ? below(60000) : below(3000), total, done = 0;
+	size_t start[CHUNKS_MAX + 1];
+	unsigned turn[CHUNKS_MAX], count;
 	char head[600];
 	char *body;
 
@@ -466,18 +469,34 @@ static void put_good(unsigned who)
 	for (size_t i = 0; i < content; i++)
 		body[total + i] = (char)(i % 64 == 0 ? '-' : next());
 	total += content;
-	do {
-		size_t n = below(2) == 0 ? total - done : 1 + below(total - done);
+	for (count = 0; count < CHUNKS_MAX && done < total; count++) {
+		size_t n = below(2) == 0 || count + 1 == CHUNKS_MAX ? total - done
+								    : 1 + below(total - done);
 
-		if (n > total - done)
-			n = total - done;
-		put_text(
-			"MSRP g%llux%zu SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: g%llu\r\n%sByte-Range: %zu-*/%zu\r\nContent-Type: message/cpim\r\n\r\n",
-			input, done, s.leg[who].uri, s.leg[who].path, input, ask, done + 1, total);
-		put(body + done, n);
-		put_text("\r\n-------g%llux%zu%c\r\n", input, done, done + n == total ? '$' : '+');
+		start[count] = done;
 		done += n;
-	} while (done < total && len < INPUT_MAX / 2);
+	}
+	start[count] = total;
+	for (unsigned i = 0; i < count; i++)
+		turn[i] = i;
+	/* Some come in another order, and some twice. */
+	for (size_t swaps = below(4) == 0 ? below(2 * count) : 0; swaps > 0; swaps--) {
+		unsigned one = (unsigned)below(count), other = (unsigned)below(count),
+			 was = turn[one];
+
+		turn[one] = turn[other];
+		if (below(8) != 0)
+			turn[other] = was;
+	}
+	for (unsigned i = 0; i < count && len < INPUT_MAX / 2; i++) {
+		size_t from = start[turn[i]], n = start[turn[i] + 1] - from;
+
+		put_text(
+			"MSRP g%llux%u SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: g%llu\r\n%sByte-Range: %zu-*/%zu\r\nContent-Type: message/cpim\r\n\r\n",
+			input, i, s.leg[who].uri, s.leg[who].path, input, ask, from + 1, total);
+		put(body + from, n);
+		put_text("\r\n-------g%llux%u%c\r\n", input, i, from + n == total ? '$' : '+');
+	}
 	free(body);
 }
 

@@ -423,6 +423,7 @@ Test(worker, unfinished_requests_do_not_keep_the_others_from_being_read)
 	struct leg *alice, *bob;
 	struct room *room;
 	int a, b, i, held[60];
+	uint32_t hidden = 0;
 
 	start(1);
 	room = open_room();
@@ -434,9 +435,12 @@ Test(worker, unfinished_requests_do_not_keep_the_others_from_being_read)
 	bind_leg(b, bob);
 	hear(b);
 	for (i = 0; i < 60; i++) {
-		/* As if there were that few. */
-		workers[0]->buffers.free_count = i < 59 ? workers[0]->buffers.free_count : 8;
 		held[i] = dial(0);
+		if (i == 59) {
+			/* As if there were that few. */
+			hidden = workers[0]->buffers.free_count - 8;
+			workers[0]->buffers.free_count = 8;
+		}
 		say(held[i],
 			"MSRP half%04d SEND\r\nTo-Path: msrp://127.0.0.1:2855/%080d;tcp\r\nFrom-Path: msrp",
 			i, i);
@@ -445,6 +449,7 @@ Test(worker, unfinished_requests_do_not_keep_the_others_from_being_read)
 	clock_now += 3000;
 	step(4);
 	cr_assert_eq(workers[0]->counters.connections_unfinished, 60);
+	workers[0]->buffers.free_count += hidden;
 	send_body(a, alice, "mess0001", "", "hello");
 	cr_assert(strstr(hear(b), "hello") != NULL);
 	for (i = 0; i < 60; i++)
