@@ -92,7 +92,7 @@ struct leg {
 	struct leg_control control;
 	uint64_t joined;
 	struct msrp_target target; /* LEG_ACTIVE: where we connect; port 0: not known yet */
-	uint8_t setup;        /* enum leg_setup */
+	uint8_t setup;             /* enum leg_setup */
 	bool tls;
 	bool reconnect; /* LEG_ACTIVE: the old binding goes, then we connect anew */
 };

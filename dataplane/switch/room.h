@@ -43,6 +43,8 @@ struct room_part {
 		*cursor; /* where the member list was left, while work->payload is a BEGIN */
 	uint32_t work_octets;
 	bool working, full;
+	uint8_t line; /* of connections with something to send, if it has this serial */
+	uint32_t line_serial;
 	uint64_t appended; /* octets of all views ever, with what each costs beside them: backlog */
 	uint64_t looked_at;          /* `appended` when backlog_grown last looked at the members */
 	struct report_part *reports; /* tracked messages not settled yet */
