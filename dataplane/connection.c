@@ -8,12 +8,13 @@
 
 #define CLOSING_MS                                                                                 \
 	5000 /* a peer that does not take the last answers is not waited for any longer */
-#define DISPLACED_MAX 4            /* connections closed to make room for one */
-#define UNFINISHED_MS 2000         /* when memory is low */
-#define FLUSH_WRITE   (16u * 1024) /* octets that cost about as much as a write */
-#define FLUSH_SHARE   64 /* writes for a room before it is another's turn: a fifth of a millisecond */
-#define FLUSH_TURN    2048         /* writes before the sockets are read again: some 7 ms */
-#define READ_MIN      (16u * 1024) /* less room than this in a receive buffer: the next one */
+#define WAIT_SHARED_MS 2000         /* for a membership, before others that share the connection */
+#define DISPLACED_MAX  4            /* connections closed to make room for one */
+#define UNFINISHED_MS  2000         /* when memory is low */
+#define FLUSH_WRITE    (16u * 1024) /* octets that cost about as much as a write */
+#define FLUSH_SHARE    64           /* writes for a room before it is another's turn: 0.2 ms */
+#define FLUSH_TURN     2048         /* writes before the sockets are read again: some 7 ms */
+#define READ_MIN       (16u * 1024) /* less room than this in a receive buffer: the next one */
 
 /* ---- life ---- */
 
@@ -470,7 +471,8 @@ static void ask(struct worker *worker, struct connection *conn, struct msrp_sess
 	len = chunk_out_send(worker->scratch, sizeof(worker->scratch), &send);
 	len += chunk_out_end(
 		worker->scratch + len, sizeof(worker->scratch) - len, send.tid, '$', true);
-	connection_write(worker, conn, worker->scratch, len);
+	if (connection_write(worker, conn, worker->scratch, len))
+		leg_asked(worker, session);
 }
 
 void connection_connect(
@@ -670,6 +672,16 @@ static uint64_t session_waits(const struct worker *worker, const struct msrp_ses
 	return ms == 1 ? 2 : ms;
 }
 
+/* For a membership, or for the answer to the nickname before. */
+static void wait_begin(struct worker *worker, struct connection *conn, struct msrp_session *session)
+{
+	conn->waiting = true;
+	if (session->was_member || session->waits)
+		return;
+	session->waits = true;
+	session->waits_since = (uint32_t)worker->now_ms;
+}
+
 /* The head of a request or response. */
 static enum take on_head(struct worker *worker, struct connection *conn, struct chunk *chunk)
 {
@@ -744,14 +756,14 @@ static enum take on_head(struct worker *worker, struct connection *conn, struct 
 	switch (chunk->method) {
 	case METHOD_SEND:
 		if (inbound_send(worker, session, chunk) == INBOUND_WAIT) {
-			conn->waiting = true;
+			wait_begin(worker, conn, session);
 			return KEEP;
 		}
 		break;
 	case METHOD_REPORT: report_received(worker, session, chunk); break;
 	case METHOD_NICKNAME:
 		if (!nickname_asked(worker, session, chunk)) {
-			conn->waiting = true;
+			wait_begin(worker, conn, session);
 			return KEEP;
 		}
 		break;
@@ -1215,6 +1227,26 @@ void connection_flush_dirty(struct worker *worker)
 	}
 }
 
+/* One that is bound and not let in holds up what comes behind it: for long only where that is its
+ * own. Then it is answered as one that is a member no longer. */
+static bool wait_ends(struct worker *worker, struct connection *conn)
+{
+	uint64_t limit = conn->sessions != NULL && conn->sessions->next != NULL
+				 ? WAIT_SHARED_MS
+				 : worker->shared->connection_bind_ms;
+	struct msrp_session *session;
+	bool ends = false;
+
+	for (session = conn->sessions; conn->waiting && session != NULL; session = session->next)
+		if (session->waits && !session->was_member &&
+			(uint32_t)worker->now_ms - session->waits_since >= limit) {
+			session->was_member = true;
+			worker->counters.waits_ended++;
+			ends = true;
+		}
+	return ends;
+}
+
 /* Once a second. It may be closed afterwards, and its record be another's. */
 static void look_after(struct worker *worker, struct connection *conn, bool low)
 {
@@ -1223,6 +1255,12 @@ static void look_after(struct worker *worker, struct connection *conn, bool low)
 
 	if (conn->recent_octets > 0)
 		conn->recent_octets /= 2;
+	if (conn->strangers > 0 && worker->ticks % CONNECTION_STRANGER_FORGET_S == 0)
+		conn->strangers--;
+	if (wait_ends(worker, conn)) {
+		connection_resume(worker, conn);
+		return;
+	}
 	ask_tick(worker, conn);
 	for (session = conn->sessions; session != NULL; session = session->next)
 		inbound_tick(worker, session);

@@ -38,6 +38,8 @@ enum post_kind {
 	POST_NICKNAME_ASK,    /* nickname_ask: connection's worker -> home worker of the leg */
 	POST_NICKNAME_ANSWER, /* nickname_ask: back, with status */
 	POST_ATTACHMENT,      /* attachment_change: main thread -> worker, and back to main */
+	POST_DRAIN,           /* main thread -> worker: drain.h */
+	POST_DRAINED,         /* worker.drained: -> main thread */
 	POST_STOP,            /* main thread -> worker */
 	POST_KIND_COUNT
 };

@@ -1044,6 +1044,24 @@ void backlog_drop_all(struct worker *worker, struct msrp_session *session)
 		entry_finish(worker, session, session->fresh, false);
 }
 
+void backlog_keep_whole(struct worker *worker, struct msrp_session *session)
+{
+	struct entry *entry, *next;
+
+	while (session->idle != NULL) /* they wait for more */
+		entry_cut(worker, session, session->idle);
+	for (entry = session->begun; entry != NULL; entry = next) {
+		next = ring_next(&session->begun, entry);
+		if (!(entry->flags & ENTRY_CUT) && !entry->message->part[worker->index].ended)
+			entry_cut(worker, session, entry);
+	}
+	for (entry = session->fresh; entry != NULL; entry = next) {
+		next = ring_next(&session->fresh, entry);
+		if (!entry->message->part[worker->index].ended)
+			entry_finish(worker, session, entry, false);
+	}
+}
+
 void backlog_grown(struct worker *worker, struct room_part *part)
 {
 	struct msrp_session *session;

@@ -375,6 +375,8 @@ static unsigned check_chunk(
 
 	if (chunk->refuse != 0)
 		return chunk->refuse;
+	if (session->removing)
+		return 481;
 	if (!session->member)
 		return 403;
 	if (!span_eq_nocase(bare, SPAN_LITERAL("message/cpim")))
@@ -385,6 +387,15 @@ static unsigned check_chunk(
 		chunk->range.total > limit)
 		return 413;
 	return 0;
+}
+
+/* There is no memory to remember whom to answer: as without memory for the answer, the connection cannot
+ * go on in good order. */
+static enum inbound_take unanswerable(struct worker *worker, struct connection *conn)
+{
+	conn->broken = true;
+	connection_mark_dirty(worker, conn);
+	return INBOUND_TAKE;
 }
 
 enum inbound_take inbound_send(
@@ -414,6 +425,8 @@ enum inbound_take inbound_send(
 	if (conn->bodiless) {
 		/* RFC 4975 7.1: binds or keeps alive; answered like any SEND, never forwarded. */
 		conn->transaction = transaction_new(worker, session, chunk);
+		if (conn->transaction == NULL)
+			return unanswerable(worker, conn);
 		conn->report_wanted = chunk->success_report && chunk->refuse == 0 &&
 				      chunk->message_id.len > 0 &&
 				      chunk->message_id.len <= sizeof(conn->id);
@@ -422,7 +435,7 @@ enum inbound_take inbound_send(
 			memcpy(conn->id, chunk->message_id.at, chunk->message_id.len);
 		}
 		conn->has_range = false;
-		if (chunk->refuse != 0 && conn->transaction != NULL) {
+		if (chunk->refuse != 0) {
 			transaction_answer(worker, conn->transaction, chunk->refuse);
 			conn->transaction = NULL;
 		}
@@ -443,6 +456,8 @@ enum inbound_take inbound_send(
 			/* The beginning has not come, or was refused: nothing that could be
 			 * forwarded in order. */
 			status = 413;
+		} else if (status == 0 && worker->drain.phase != DRAIN_NONE) {
+			status = 413; /* nothing begins any more */
 		}
 		/* One too many leaves no record: what follows of it does not begin with 1, and is
 		 * refused for that. */
@@ -461,13 +476,13 @@ enum inbound_take inbound_send(
 	}
 	conn->inbound = in;
 	conn->transaction = transaction_new(worker, session, chunk);
+	if (conn->transaction == NULL)
+		return unanswerable(worker, conn);
 	if (in == NULL || (status != 0 && status != 413)) {
 		if (in != NULL)
 			refuse(worker, session, in, status);
-		if (conn->transaction != NULL) {
-			transaction_answer(worker, conn->transaction, status);
-			conn->transaction = NULL;
-		}
+		transaction_answer(worker, conn->transaction, status);
+		conn->transaction = NULL;
 		return INBOUND_TAKE;
 	}
 	in->touched_at = worker->now_ms;
@@ -801,6 +816,26 @@ void inbound_tick(struct worker *worker, struct msrp_session *session)
 			inbound_free(worker, in);
 		}
 	}
+}
+
+void inbound_refuse_open(struct worker *worker, struct msrp_session *session, unsigned status)
+{
+	struct inbound *in, *next;
+
+	for (in = session->inbound; in != NULL; in = next) {
+		next = in->next;
+		if (in->state == INBOUND_HEAD || in->state == INBOUND_OPEN)
+			refuse(worker, session, in, status);
+	}
+}
+
+bool inbound_is_open(const struct msrp_session *session)
+{
+	const struct inbound *in = session->inbound;
+
+	while (in != NULL && in->state != INBOUND_HEAD && in->state != INBOUND_OPEN)
+		in = in->next;
+	return in != NULL;
 }
 
 void inbound_abandon_all(struct worker *worker, struct msrp_session *session)

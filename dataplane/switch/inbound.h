@@ -92,6 +92,10 @@ void inbound_report_ready(struct worker *worker, struct message *message);
 
 /* The session is going: what it had begun is given up. */
 void inbound_abandon_all(struct worker *worker, struct msrp_session *session);
+/* What it has begun and not ended is refused, also a chunk that is arriving. */
+void inbound_refuse_open(struct worker *worker, struct msrp_session *session, unsigned status);
+/* Is there such a one? */
+bool inbound_is_open(const struct msrp_session *session);
 /* Once a second: messages that stall. */
 void inbound_tick(struct worker *worker, struct msrp_session *session);
 #endif

@@ -32,7 +32,7 @@ static bool conn_lives(uint32_t conn)
 static bool lives(uint32_t binding)
 {
 	return conn_lives(h->bindings.at[binding].conn) &&
-	       (h->bindings.at[binding].leg == NONE || model_binding_ends(binding) >= h->quiet);
+	       (h->bindings.at[binding].leg == NONE || binding_ends(binding) >= h->quiet);
 }
 
 /* Surely. What lies between the two is a rebind that was permitted, or a removal under way. */
@@ -42,11 +42,6 @@ static bool has_gone(uint32_t binding)
 
 	return !conn_lives(h->bindings.at[binding].conn) || leg->removed < h->quiet ||
 	       h->rooms.at[leg->room].closed < h->quiet;
-}
-
-static const struct sim_leg *leg_of(uint32_t binding)
-{
-	return &h->legs.at[h->bindings.at[binding].leg];
 }
 
 /* ---- answers ---- */
@@ -82,7 +77,7 @@ static bool was_heard(const struct sent *s)
 {
 	uint32_t conn = h->bindings.at[s->binding].conn;
 
-	return model_read(conn, s->ends) < h->quiet && s->stream < waits_from(conn);
+	return read_at(conn, s->ends) < h->quiet && s->stream < waits_from(conn);
 }
 
 static void check_answer(uint32_t index)
@@ -100,12 +95,12 @@ static void check_answer(uint32_t index)
 	if (s->answers == 1 && (s->failure == 'n' || (s->failure == 'p' && s->status == 200)))
 		is_wrong("%s asked for no answer and got %u", s->tid, s->status);
 	/* 481: the session had gone, the connection had not. 506: another had it then. */
-	if (s->answers == 1 && !(set & model_bit(s->status)) &&
+	if (s->answers == 1 && !(set & status_bit(s->status)) &&
 		!(gone && (s->status == 481 || s->status == 506)))
 		is_wrong("%s of message %d was answered %u (of 0x%x)", s->tid, (int)s->message,
 			s->status, set);
 	/* With Failure-Report: partial only a refusal is answered. */
-	if (s->answers == 0 && s->failure != 'n' && !(s->failure == 'p' && set & model_bit(200)) &&
+	if (s->answers == 0 && s->failure != 'n' && !(s->failure == 'p' && set & status_bit(200)) &&
 		lives(s->binding) && b->status == 200 && was_heard(s))
 		is_wrong("%s of message %d was not answered", s->tid, (int)s->message);
 }
@@ -116,7 +111,7 @@ static void check_bind(uint32_t index)
 	const struct sent *s = &h->sents.at[index];
 	const struct binding *b = &h->bindings.at[s->binding], *other;
 	const struct sim_leg *leg;
-	tick a = model_read(b->conn, s->ends), z = least(s->answered, h->now);
+	tick a = read_at(b->conn, s->ends), z = least(s->answered, h->now);
 	bool removed, taken = false, surely = false, member;
 	uint32_t i, k;
 
@@ -136,7 +131,7 @@ static void check_bind(uint32_t index)
 			continue;
 		taken = true;
 		if ((other->status == 200 || other->heard != NEVER) &&
-			least(other->heard, other->answered) < a && model_binding_ends(i) > z) {
+			least(other->heard, other->answered) < a && binding_ends(i) > z) {
 			surely = true;
 			for (k = 0; k < leg->rebinds.count; k++)
 				if (leg->rebinds.at[k] <= z && leg->rebinds.at[k] > other->asked)
@@ -217,7 +212,7 @@ static void check_copy(uint32_t index)
 	if (model_expects(c->message, c->binding, &anchored) == EXPECT_NOT)
 		is_wrong("message %u was delivered to leg %u, whose it is not", c->message,
 			h->bindings.at[c->binding].leg);
-	if (!(f->verdict & model_bit(200)))
+	if (!(f->verdict & status_bit(200)))
 		is_wrong("message %u was delivered and had to be refused", c->message);
 	aliased = model_aliased(c->message);
 	for (i = 0; i < 2; i++) {
@@ -317,9 +312,9 @@ static uint64_t skips(void)
 {
 	const struct counters *c = &h->counters;
 
-	return c->copies_skipped_congested + c->copies_skipped_memory + c->copies_skipped_composing +
-	       c->copies_dropped_congested + c->copies_dropped_composing +
-	       c->copies_dropped_memory;
+	return c->copies_skipped_congested + c->copies_skipped_memory +
+	       c->copies_skipped_composing + c->copies_dropped_congested +
+	       c->copies_dropped_composing + c->copies_dropped_memory;
 }
 
 static void check_losses(void)
@@ -338,7 +333,7 @@ static void check_losses(void)
 
 			/* What was read may still have waited for its connection's turn. */
 			if (!f->begins || f->murky || f->multiple || f->state != WHOLE ||
-				f->hi > h->quiet || f->verdict != model_bit(200))
+				f->hi > h->quiet || f->verdict != status_bit(200))
 				continue;
 			e = model_expects(m, b, &anchored);
 			if (!anchored || got(b, m, false, NEVER))
@@ -346,8 +341,8 @@ static void check_losses(void)
 			lost = e == EXPECT_SURELY;
 			/* Whoever left did not get the last ones; but those before one that it got. */
 			for (k = 0; k < h->messages.count && !lost; k++)
-				lost = k != m && is_before(m, k) &&
-				       got(b, k, true, model_binding_ends(b)) &&
+				lost = k != m && !model.fates[k].multiple && is_before(m, k) &&
+				       got(b, k, true, binding_ends(b)) &&
 				       model_expects(k, b, &ignored) != EXPECT_NOT;
 			if (!lost)
 				continue;
@@ -376,7 +371,20 @@ static bool left_before(uint32_t binding, tick t)
 		if (!leg->sets.at[i].member && leg->sets.at[i].sent <= t &&
 			leg->sets.at[i].sent > h->bindings.at[binding].asked)
 			return true;
-	return model_binding_ends(binding) <= t;
+	return binding_ends(binding) <= t;
+}
+
+/* Nothing on it ever kept what was read from being looked at: one session, one NICKNAME at most. */
+static bool never_waits(uint32_t conn)
+{
+	unsigned things = 0;
+	uint32_t i;
+
+	for (i = 0; i < h->bindings.count; i++)
+		things += h->bindings.at[i].conn == conn ? 2 : 0;
+	for (i = 0; i < h->nicknames.count; i++)
+		things += h->bindings.at[h->nicknames.at[i].binding].conn == conn;
+	return things <= 3;
 }
 
 /* context.md 2.6: participants to one of whose sessions all of it went, each chunk answered 200. */
@@ -391,18 +399,18 @@ static void check_count(uint32_t index)
 		const struct copy *c = &h->copies.at[i];
 		const struct sim_leg *leg = leg_of(c->binding);
 		uint32_t conn = h->bindings.at[c->binding].conn;
-		tick read = model_read(conn, c->answer_ends);
+		tick read = read_at(conn, c->answer_ends);
 
 		/* A response counts when its headers are there; its end-line may come later. */
 		if (c->message != index || c->flag != '$' || c->refused > 0 || leg->hidden ||
 			c->asked == 0 || c->answered < c->asked ||
-			model_read(conn, c->answer_begins + 1) > m->reported ||
+			read_at(conn, c->answer_begins + 1) > m->reported ||
 			leg->participant == h->legs.at[m->leg].participant)
 			continue;
 		participants[leg->participant] |= 1;
 		/* In the same step the order is not known; a wait that was over may have come
 		 * first; who left before its answer was read does not count. */
-		if (read < m->reported && !left_before(c->binding, read) &&
+		if (read < m->reported && !left_before(c->binding, read) && never_waits(conn) &&
 			h->clock[read] - h->clock[model.fates[index].whole] < h->transaction_ms)
 			participants[leg->participant] |= 2;
 	}
@@ -429,7 +437,7 @@ static void check_report(uint32_t index)
 		is_wrong("message %u: the REPORT is of %llu octets", index,
 			(unsigned long long)m->reported_octets);
 	if (m->reports == 0 && m->success && !control && f->state == WHOLE && !f->murky &&
-		!f->multiple && f->verdict == model_bit(200) && f->hi <= h->quiet &&
+		!f->multiple && f->verdict == status_bit(200) && f->hi <= h->quiet &&
 		lives(m->binding))
 		is_wrong("message %u has no REPORT", index);
 	if (m->reports > 0 && m->has_count && !m->count)
@@ -447,7 +455,7 @@ static void check_nickname(uint32_t index)
 
 	if (n->answers > 1)
 		is_wrong("%s was answered %u times", n->tid, n->answers);
-	if (n->answers == 0 && lives(n->binding) && model_read(conn, n->ends) < h->quiet &&
+	if (n->answers == 0 && lives(n->binding) && read_at(conn, n->ends) < h->quiet &&
 		n->begins < waits_from(conn))
 		is_wrong("%s was not answered", n->tid);
 	/* 403 in any case may be: nobody decided in time, or not allowed, or the member left. */
@@ -518,7 +526,7 @@ static void check_closes(void)
 		for (k = 0; k < h->bindings.count; k++) {
 			if (h->bindings.at[k].conn != i)
 				continue;
-			if (h->bindings.at[k].leg != NONE && model_binding_ends(k) <= c->closed)
+			if (h->bindings.at[k].leg != NONE && binding_ends(k) <= c->closed)
 				cause = true;
 			else if (h->bindings.at[k].status != 200)
 				strangers++;
@@ -553,7 +561,7 @@ static void tell(void)
 			i, (int)h->bindings.at[i].leg, h->bindings.at[i].conn,
 			h->bindings.at[i].asked, h->bindings.at[i].answered,
 			h->bindings.at[i].heard, h->bindings.at[i].status,
-			h->bindings.at[i].leg != NONE ? model_binding_ends(i) : 0,
+			h->bindings.at[i].leg != NONE ? binding_ends(i) : 0,
 			conn_lives(h->bindings.at[i].conn) ? " lives" : "");
 	for (i = 0; i < h->copies.count; i++) {
 		const struct copy *c = &h->copies.at[i];
@@ -562,7 +570,7 @@ static void tell(void)
 			"copy %u: message %d leg %u binding %u, begun %u ended %u flag %c, %u asked %u answered %u refused, read %u\n",
 			i, (int)c->message, h->bindings.at[c->binding].leg, c->binding, c->begun,
 			c->ended, c->flag != 0 ? c->flag : '0', c->asked, c->answered, c->refused,
-			model_read(h->bindings.at[c->binding].conn, c->answer_ends));
+			read_at(h->bindings.at[c->binding].conn, c->answer_ends));
 	}
 	for (i = 0; i < h->sents.count; i++) {
 		const struct sent *s = &h->sents.at[i];
@@ -570,7 +578,7 @@ static void tell(void)
 
 		fprintf(stderr,
 			"%s: connection %u, read %u..%u prompt %d failure %c answered %u at %u, set 0x%x\n",
-			s->tid, conn, model_read(conn, s->stream + 1), model_read(conn, s->ends),
+			s->tid, conn, read_at(conn, s->stream + 1), read_at(conn, s->ends),
 			s->prompt, s->failure, s->status, s->answered, model.answers[i]);
 	}
 }

@@ -15,96 +15,7 @@ static const struct history *h;
 static struct fate *fates;
 static unsigned *answers;
 
-/* ---- sets of answers ---- */
-
-static const unsigned statuses[] = { 200, 400, 403, 404, 408, 413, 415, 428, 481, 506 };
-
-unsigned model_bit(unsigned status)
-{
-	unsigned i;
-
-	for (i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
-		if (statuses[i] == status)
-			return 1u << i;
-	return 0;
-}
-
-#define bit model_bit
-
-static unsigned only(unsigned set) /* 0: more than one */
-{
-	unsigned i;
-
-	for (i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
-		if (set == 1u << i)
-			return statuses[i];
-	return 0;
-}
-
-/* ---- time ---- */
-
-tick model_read(uint32_t conn, uint64_t octets)
-{
-	const struct conn *c = &h->conns.at[conn];
-	uint32_t i;
-
-	for (i = 0; i < c->readings.count; i++)
-		if (c->readings.at[i].octets >= octets)
-			return c->readings.at[i].at;
-	return NEVER;
-}
-
-static tick step_after(unsigned worker, tick t)
-{
-	if (t == NEVER)
-		return NEVER;
-	for (t++; t <= h->now; t++)
-		if (h->stepped[t] == worker)
-			return t;
-	return NEVER;
-}
-
-/* When what the home worker decided in its step `done` is known on worker c at last: it goes there
- * in a control record, and if one was under way, that has to come back first. */
-static tick settled(unsigned home, unsigned c, tick done)
-{
-	return home == c || done == NEVER ? done
-					  : step_after(c, step_after(home, step_after(c, done)));
-}
-
-/* Did nothing before it on its connection keep it from being looked at when it was read? Octets for a
- * session that had gone make the connection wait while its home is asked. */
-static bool is_prompt(const struct sent *s)
-{
-	uint32_t conn = h->bindings.at[s->binding].conn;
-	const struct sent *other;
-
-	if (!s->prompt)
-		return false;
-	for (other = h->sents.at; other < s; other++)
-		if (h->bindings.at[other->binding].conn == conn &&
-			(other->binding != s->binding || other->binds) &&
-			(other->status == 481 || other->status == 506 ||
-				(!other->prompt && !other->binds &&
-					other->answered > model_read(conn, s->ends)) ||
-				(h->bindings.at[other->binding].leg != NONE &&
-					model_binding_ends(other->binding) <=
-						model_read(conn, other->ends))))
-			return false;
-	return true;
-}
-
 /* ---- what was in force ---- */
-
-static const struct sim_leg *leg_of(uint32_t binding)
-{
-	return &h->legs.at[h->bindings.at[binding].leg];
-}
-
-static const struct sim_room *room_of(const struct sim_leg *leg)
-{
-	return &h->rooms.at[leg->room];
-}
 
 /* Calls `each` for every setting of the leg that may be in force somewhere in a..b, on worker c.
  * Settings made in a step in which they may have been looked at too count both ways. */
@@ -147,42 +58,6 @@ static bool over_limit(const struct sim_room *room, tick a, tick b, uint64_t oct
 	return may;
 }
 
-/* Before this tick the binding holds, from when it was made on. */
-tick model_binding_ends(uint32_t index)
-{
-	const struct binding *b = &h->bindings.at[index];
-	const struct sim_leg *leg = leg_of(index);
-	const struct conn *conn = &h->conns.at[b->conn];
-	tick end = least(least(leg->remove_sent, room_of(leg)->close_sent),
-		least(conn->close_began, conn->closed));
-	uint32_t i;
-
-	/* A rebind was permitted, and another asked: the moment of the change is not to be seen. */
-	for (i = 0; i < leg->rebinds.count; i++)
-		if (leg->rebinds.at[i] > b->asked && b->rivalled != NEVER)
-			end = least(end, leg->rebinds.at[i]);
-	return end;
-}
-
-/* ---- types ---- */
-
-static bool type_in(const char *type, const char *list)
-{
-	char bare[80], entry[80];
-	size_t n;
-
-	snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(type, ";"), type);
-	for (; *list != '\0'; list += n + (list[n] == ' ')) {
-		n = strcspn(list, " ");
-		snprintf(entry, sizeof(entry), "%.*s", (int)n, list);
-		if (strcmp(entry, "*") == 0 || strcmp(entry, bare) == 0 ||
-			(n > 2 && strcmp(entry + n - 2, "/*") == 0 &&
-				strncmp(entry, bare, n - 1) == 0))
-			return true;
-	}
-	return false;
-}
-
 /* ---- a message ---- */
 
 struct check {
@@ -196,20 +71,20 @@ static unsigned verdict_of_head(const struct leg_set *set, const void *arg)
 	const struct sim_message *m = ((const struct check *)arg)->m;
 
 	if (m->bad_head)
-		return bit(400);
+		return status_bit(400);
 	if (!set->member || m->from == FROM_NONE || m->from == FROM_OTHER ||
 		(m->from == FROM_ALIAS && !set->alias))
-		return bit(403);
+		return status_bit(403);
 	if (m->to == TO_NONE)
-		return bit(400);
+		return status_bit(400);
 	if (m->to == TO_TWO || set->muted)
-		return bit(403);
-	return set->no_private ? bit(200) << 16 | bit(200) : bit(200);
+		return status_bit(403);
+	return set->no_private ? status_bit(200) << 16 | status_bit(200) : status_bit(200);
 }
 
 static unsigned verdict_of_sender(const struct leg_set *set, const void *arg)
 {
-	return set->member && !set->muted ? bit(200) : bit(403);
+	return set->member && !set->muted ? status_bit(200) : status_bit(403);
 }
 
 static unsigned private_to(const struct leg_set *set, const void *arg)
@@ -251,12 +126,12 @@ static unsigned verdict_of_private(
 		if (may == 2 && to->remove_sent > f->hi)
 			sure = true;
 		if (control)
-			set |= bit(200);
+			set |= status_bit(200);
 		else
-			set |= (forbidden || no_private ? bit(403) : 0) |
-			       (allowed && !no_private ? bit(to->private ? 200 : 428) : 0);
+			set |= (forbidden || no_private ? status_bit(403) : 0) |
+			       (allowed && !no_private ? status_bit(to->private ? 200 : 428) : 0);
 	}
-	return sure ? set : set | bit(404);
+	return sure ? set : set | status_bit(404);
 }
 
 /* All that the message may be answered when its head is complete. */
@@ -271,22 +146,22 @@ static unsigned verdict(const struct sim_message *m, const struct fate *f)
 	set = each_set(leg, worker, f->parsed_lo, f->parsed_hi, verdict_of_head, &check);
 	no_private = set >> 16;
 	set &= 0xffff;
-	if (!(set & bit(200)))
+	if (!(set & status_bit(200)))
 		return set;
-	set &= ~bit(200);
+	set &= ~status_bit(200);
 	at_home = each_set(leg, room->home, f->lo, f->hi, verdict_of_sender, NULL);
 	if (leg->remove_sent <= f->hi)
-		at_home |= bit(403);
+		at_home |= status_bit(403);
 	if (m->to != TO_ROOM) {
-		at_home = (at_home & ~bit(200)) |
-			  (at_home & bit(200) ? verdict_of_private(m, f, no_private) : 0);
+		at_home = (at_home & ~status_bit(200)) |
+			  (at_home & status_bit(200) ? verdict_of_private(m, f, no_private) : 0);
 	}
-	if (at_home & bit(200) && !type_in(m->wrapped, room->wrapped))
-		at_home = (at_home & ~bit(200)) | bit(415);
+	if (at_home & status_bit(200) && !type_in(m->wrapped, room->wrapped))
+		at_home = (at_home & ~status_bit(200)) | status_bit(415);
 	if (room->close_sent <= f->hi)
-		at_home |= bit(413);
+		at_home |= status_bit(413);
 	if (h->scarce)
-		at_home |= bit(413);
+		at_home |= status_bit(413);
 	return set | at_home;
 }
 
@@ -312,9 +187,9 @@ static unsigned head_complete(const struct sent *s, uint32_t index)
 
 	if (s->answers > 0)
 		evidence = least(evidence, s->answered);
-	f->parsed_lo = model_read(conn, place);
+	f->parsed_lo = read_at(conn, place);
 	/* A receiver may hold octets back that could be the beginning of an end-line. */
-	f->parsed_hi = is_prompt(s) ? model_read(conn, place + 64 < s->ends ? place + 64 : s->ends)
+	f->parsed_hi = is_prompt(s) ? read_at(conn, place + 64 < s->ends ? place + 64 : s->ends)
 				    : evidence;
 	f->parsed_hi = least(f->parsed_hi, evidence);
 	f->lo = f->parsed_lo;
@@ -334,11 +209,11 @@ static unsigned head_complete(const struct sent *s, uint32_t index)
 /* What of the set was it? By what was seen: a copy, or an answer; 0: nobody knows. */
 static unsigned resolve(const struct sent *s, unsigned set)
 {
-	if (only(set) != 0)
-		return only(set);
-	if (first_copy(s->message) != NONE && set & bit(200))
+	if (status_only(set) != 0)
+		return status_only(set);
+	if (first_copy(s->message) != NONE && set & status_bit(200))
 		return 200;
-	return s->answers > 0 && set & bit(s->status) ? s->status : 0;
+	return s->answers > 0 && set & status_bit(s->status) ? s->status : 0;
 }
 
 static void refuse(struct fate *f, unsigned set)
@@ -359,62 +234,64 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	struct fate *f = &fates[s->message];
 	uint32_t conn = h->bindings.at[s->binding].conn;
 	unsigned worker = h->conns.at[conn].worker, member, set = 0, may;
-	tick a = model_read(conn, s->body), end = model_read(conn, s->ends);
+	tick a = read_at(conn, s->body), end = read_at(conn, s->ends);
 	tick b = is_prompt(s) ? end : s->answered;
 	uint64_t skip, fresh;
 	bool sure, lies;
 
 	if (a == NEVER)
 		return 0;
-	if (b == NEVER || model_binding_ends(s->binding) <= b) {
+	if (b == NEVER || binding_ends(s->binding) <= b) {
 		/* Its end was not read, or the session ended at about that time. */
 		f->murky = true;
 	}
 	/* context.md 1.6: a header value that makes no sense. */
 	if (s->has_range && s->says_end != UINT64_MAX && s->says_end > s->says_total) {
 		if (f->state != NEW && f->state != WHOLE)
-			refuse(f, bit(400));
-		return bit(400);
+			refuse(f, status_bit(400));
+		return status_bit(400);
 	}
 	member = each_set(leg, worker, a, b, is_member, NULL);
 	if (member != 2) {
 		/* Told on its own worker that it is a member no longer, or just becoming one. */
-		set = bit(403);
+		set = status_bit(403);
 		f->murky |= member == 3 || f->state != NEW;
 		if (member == 1 && !f->murky)
 			return set;
 	}
 	if (strcmp(s->type, "text/plain") == 0) {
 		if (f->state != NEW)
-			refuse(f, bit(415));
-		return set | bit(415);
+			refuse(f, status_bit(415));
+		return set | status_bit(415);
 	}
 	may = s->has_range && s->says_total != UINT64_MAX &&
 	      over_limit(room, a, b, s->says_total, &sure);
 	if (f->state == WHOLE)
-		return set | bit(200) | (may ? bit(413) : 0); /* RFC 4975 7.3.1: once more */
+		return set | status_bit(200) |
+		       (may ? status_bit(413) : 0); /* RFC 4975 7.3.1: once more */
 	/* Sent once more before the room's refusal was known, it was taken for a duplicate; and what
 	 * the sender's worker found wrong before that, it said itself. */
 	if (f->late)
-		set |= bit(200) | bit(400) | bit(413);
+		set |= status_bit(200) | status_bit(400) | status_bit(413);
 	/* Which settings were in force is open, or whether the session still was: so is the answer. */
 	if (f->murky)
-		set |= f->verdict | bit(200) | bit(400) | bit(403) | bit(413);
+		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(403) |
+		       status_bit(413);
 	if (f->state == NEW) {
 		if (open_before >= h->open_messages)
-			return set | bit(413);
+			return set | status_bit(413);
 		f->state = HEAD;
 		f->edge = 0;
 		f->total = UINT64_MAX;
 		if (may && !sure) {
 			f->murky = true;
-			set |= bit(200) | bit(413);
+			set |= status_bit(200) | status_bit(413);
 		}
 		if ((may && sure) || s->start != 1)
-			refuse(f, bit(413));
+			refuse(f, status_bit(413));
 	} else if ((may && sure) || s->start > f->edge + 1) {
 		if (f->state != REFUSED)
-			refuse(f, bit(413));
+			refuse(f, status_bit(413));
 	}
 	if (f->state == REFUSED) {
 		set |= f->refusal;
@@ -432,13 +309,13 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		unsigned refused = 0;
 
 		if (over_limit(room, a, b, f->edge, &sure)) {
-			refused |= bit(413);
+			refused |= status_bit(413);
 			f->murky |= !sure;
 		} else {
 			sure = false;
 		}
 		if (f->total != UINT64_MAX && f->edge > f->total) {
-			refused |= bit(400);
+			refused |= status_bit(400);
 			sure = true;
 		}
 		if (f->state == HEAD && f->edge >= m->head_len) {
@@ -449,12 +326,12 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 			if (r == 0)
 				f->murky = true;
 			if (r != 200)
-				refused |= r != 0 ? bit(r) : v & ~bit(200);
+				refused |= r != 0 ? status_bit(r) : v & ~status_bit(200);
 			if (r != 200 && r != 0) {
 				f->late = true;
 				refuse(f, refused);
 				f->dead = false;
-				set |= bit(400) | bit(413);
+				set |= status_bit(400) | status_bit(413);
 				sure = true;
 			}
 		}
@@ -468,15 +345,15 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		set |= refused;
 	}
 	if (end == NEVER)
-		return set | bit(200); /* more of it may come */
+		return set | status_bit(200); /* more of it may come */
 	lies = s->flag != '#' && s->has_range &&
 	       ((s->says_end != UINT64_MAX && s->len != s->says_end + 1 - s->start) ||
 		       (s->flag == '$' && f->total != UINT64_MAX && f->edge != f->total));
 	if (lies || (s->flag == '$' && f->state == HEAD)) {
-		refuse(f, bit(400));
+		refuse(f, status_bit(400));
 		if (s->flag != '+')
 			f->state = NEW;
-		return set | bit(400);
+		return set | status_bit(400);
 	}
 	if (s->flag == '$') {
 		f->state = WHOLE;
@@ -487,7 +364,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		f->ended = true;
 		f->state = NEW;
 	}
-	return set | bit(200);
+	return set | status_bit(200);
 }
 
 /* ---- who gets it ---- */
@@ -527,13 +404,16 @@ enum expectation model_expects(uint32_t index, uint32_t binding, bool *anchored)
 		joined_lo = most(from_lo, leg->sets.at[i].done);
 		joined_hi = most(from_hi, leg->sets.at[i].done);
 		left = k < leg->sets.count ? leg->sets.at[k].done : NEVER;
-		if (joined_lo == NEVER || f->hi < joined_lo ||
-			f->lo > settled(home, worker, left) || joined_lo > left)
-			continue; /* over, and its own worker knows it; or not yet */
+		/* Not yet; or over, and its own worker knows it. Of a message that was sent more than
+		 * once only the last time is known. */
+		if (joined_lo == NEVER || joined_lo > left ||
+			(!f->multiple &&
+				(f->hi < joined_lo || f->lo > settled(home, worker, left))))
+			continue;
 		if (result == EXPECT_NOT)
 			result = EXPECT_MAYBE;
 		*anchored = f->lo > joined_hi && runs == 1 && k == leg->sets.count;
-		if (*anchored && model_binding_ends(binding) >= h->quiet && !f->murky)
+		if (*anchored && binding_ends(binding) >= h->quiet && !f->murky)
 			result = EXPECT_SURELY;
 	}
 	return result;
@@ -578,6 +458,7 @@ void model_make(const struct history *history, struct model *model)
 	unsigned open;
 
 	h = history;
+	facts_of(h);
 	fates = calloc(h->messages.count + 1, sizeof(*fates));
 	answers = calloc(h->sents.count + 1, sizeof(*answers));
 	for (b = 0; b < h->bindings.count; b++) {
@@ -586,7 +467,7 @@ void model_make(const struct history *history, struct model *model)
 				continue;
 			if (h->sents.at[i].message == NONE) {
 				/* RFC 4975 7.1: binds or keeps alive. */
-				answers[i] = bit(200);
+				answers[i] = status_bit(200);
 				continue;
 			}
 			for (open = 0, k = 0; k < h->messages.count; k++)
