@@ -655,6 +655,16 @@ static void on_response(struct worker *worker, struct connection *conn, const st
 		connection_close_when_sent(worker, conn);
 }
 
+/* For a membership, or for the answer to the nickname before. */
+static void wait_begin(struct worker *worker, struct connection *conn, struct msrp_session *session)
+{
+	conn->waiting = true;
+	if (session->was_member || session->waits)
+		return;
+	session->waits = true;
+	session->waits_since = (uint32_t)worker->now_ms;
+}
+
 static bool room_is_full(const struct msrp_session *session)
 {
 	return atomic_load_explicit(&session->conf->room->full, memory_order_relaxed) > 0;
@@ -670,16 +680,6 @@ static uint64_t session_waits(const struct worker *worker, const struct msrp_ses
 		return 1;
 	ms = rate_is_on(worker) ? rate_wait_ms(worker, session) : 0;
 	return ms == 1 ? 2 : ms;
-}
-
-/* For a membership, or for the answer to the nickname before. */
-static void wait_begin(struct worker *worker, struct connection *conn, struct msrp_session *session)
-{
-	conn->waiting = true;
-	if (session->was_member || session->waits)
-		return;
-	session->waits = true;
-	session->waits_since = (uint32_t)worker->now_ms;
 }
 
 /* The head of a request or response. */
@@ -1253,14 +1253,14 @@ static void look_after(struct worker *worker, struct connection *conn, bool low)
 	uint32_t now = (uint32_t)worker->now_ms;
 	struct msrp_session *session;
 
-	if (conn->recent_octets > 0)
-		conn->recent_octets /= 2;
 	if (conn->strangers > 0 && worker->ticks % CONNECTION_STRANGER_FORGET_S == 0)
 		conn->strangers--;
 	if (wait_ends(worker, conn)) {
 		connection_resume(worker, conn);
 		return;
 	}
+	if (conn->recent_octets > 0)
+		conn->recent_octets /= 2;
 	ask_tick(worker, conn);
 	for (session = conn->sessions; session != NULL; session = session->next)
 		inbound_tick(worker, session);

@@ -261,11 +261,11 @@ void worker_step(struct worker *worker, bool sleep)
 	int wait_ms = 0;
 
 	if (sleep && may_sleep(worker))
-		wait_ms =
-			worker->paused != NULL
-				? WAIT_SHORT_MS
-				: (int)connection_wait_ms(worker,
-					  drain_wait_ms(worker, mailbox_wait_ms(worker, TICK_MS)));
+		wait_ms = worker->paused != NULL
+				  ? WAIT_SHORT_MS
+				  : (int)drain_wait_ms(
+					    worker, connection_wait_ms(worker,
+							    mailbox_wait_ms(worker, TICK_MS)));
 	tcp_wait(worker->tcp, wait_ms);
 	worker->now_ms = worker->shared->clock_ms();
 	if (sleep) {

@@ -481,7 +481,8 @@ enum inbound_take inbound_send(
 	if (in == NULL || (status != 0 && status != 413)) {
 		if (in != NULL)
 			refuse(worker, session, in, status);
-		transaction_answer(worker, conn->transaction, status);
+		if (conn->transaction != NULL)
+			transaction_answer(worker, conn->transaction, status);
 		conn->transaction = NULL;
 		return INBOUND_TAKE;
 	}
