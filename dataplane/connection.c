@@ -642,7 +642,7 @@ static void on_response(struct worker *worker, struct connection *conn, const st
 		backlog_refused(worker, conn, chunk->tid);
 	if (chunk->status != 481 && chunk->status != 506)
 		return;
-	/* RFC 4975 10.7, 10.11: the peer knows the session no longer, or not here, and nothing more
+	/* RFC 4975 10.8, 10.10: the peer knows the session no longer, or not here, and nothing more
 	 * may be sent into it. */
 	while (session != NULL &&
 		!worker_tid_is_ours(worker, pool_index(&worker->sessions, session), chunk->tid))

@@ -2,7 +2,7 @@
 /* connection: one TCP connection that speaks MSRP: chunks in, sessions found or bound, octets out.
  *
  * Place:    tcp -> connection -> msrp_session, and backlog -> connection -> tcp.
- * Spec:     RFC 4975 5.4 (binding by the first request), 7.2 (responses), 10.7, 10.11.
+ * Spec:     RFC 4975 5.4 (binding by the first request), 7.2 (responses), 10.8, 10.10.
  * Threads:  its worker. It never moves.
  * Memory:   an idle connection holds no buffer: octets are read into the worker's, and only an
  *           unfinished head keeps one.

@@ -1044,7 +1044,7 @@ void backlog_drop_all(struct worker *worker, struct msrp_session *session)
 		entry_finish(worker, session, session->fresh, false);
 }
 
-void backlog_keep_whole(struct worker *worker, struct msrp_session *session)
+static void cut_some(struct worker *worker, struct msrp_session *session, bool whole_too)
 {
 	struct entry *entry, *next;
 
@@ -1052,14 +1052,25 @@ void backlog_keep_whole(struct worker *worker, struct msrp_session *session)
 		entry_cut(worker, session, session->idle);
 	for (entry = session->begun; entry != NULL; entry = next) {
 		next = ring_next(&session->begun, entry);
-		if (!(entry->flags & ENTRY_CUT) && !entry->message->part[worker->index].ended)
+		if (!(entry->flags & ENTRY_CUT) &&
+			(whole_too || !entry->message->part[worker->index].ended))
 			entry_cut(worker, session, entry);
 	}
 	for (entry = session->fresh; entry != NULL; entry = next) {
 		next = ring_next(&session->fresh, entry);
-		if (!entry->message->part[worker->index].ended)
+		if (whole_too || !entry->message->part[worker->index].ended)
 			entry_finish(worker, session, entry, false);
 	}
+}
+
+void backlog_cut_all(struct worker *worker, struct msrp_session *session)
+{
+	cut_some(worker, session, true);
+}
+
+void backlog_cut_unfinished(struct worker *worker, struct msrp_session *session)
+{
+	cut_some(worker, session, false);
 }
 
 void backlog_grown(struct worker *worker, struct room_part *part)

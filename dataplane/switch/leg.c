@@ -220,12 +220,12 @@ void leg_bind_ask(struct worker *worker, struct msrp_session *session)
 	if (leg == NULL || leg->removing || session->secure != (leg->tls != 0) ||
 		!span_eq(
 			leg->conf->session_id, span_make(session->session_id, SESSION_ID_OCTETS))) {
-		answer_bind(worker, session, 481); /* RFC 4975 10.7 */
+		answer_bind(worker, session, 481); /* RFC 4975 10.8 */
 		return;
 	}
 	if (leg->session != NULL) {
 		if (!leg->rebind || leg->rebinding != NULL) {
-			answer_bind(worker, session, 506); /* RFC 4975 10.11 */
+			answer_bind(worker, session, 506); /* RFC 4975 10.10 */
 			return;
 		}
 		/* A re-INVITE permitted it: the old binding goes first. */

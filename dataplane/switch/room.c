@@ -5,6 +5,8 @@
 #include "dataplane/switch/address.h"
 #include "dataplane/worker.h"
 
+#define LEAVING_MS 1000 /* for the end-lines of what is given up */
+
 size_t room_size(unsigned workers)
 {
 	return sizeof(struct room) + workers * sizeof(struct room_part);
@@ -147,10 +149,15 @@ void room_tick(struct worker *worker)
 
 	for (room = worker->closing_rooms; room != NULL; room = next) {
 		next = room->closing_next;
-		if (room->phase != ROOM_PHASE_FINISHING || worker->now_ms < room->close_until)
+		if (worker->now_ms < room->close_until)
 			continue;
-		room->phase = ROOM_PHASE_LEAVING;
-		end_messages(worker, room, true);
+		if (room->phase == ROOM_PHASE_FINISHING) {
+			room->phase = ROOM_PHASE_LEAVING;
+			room->close_until = worker->now_ms + LEAVING_MS;
+			end_messages(worker, room, true);
+		} else {
+			remove_legs(worker, room);
+		}
 	}
 }
 

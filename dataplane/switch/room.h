@@ -58,7 +58,7 @@ enum room_phase {
 	ROOM_PHASE_OPEN,
 	ROOM_PHASE_FINISHING, /* new and unfinished messages get 413; those whole are waited for */
 	ROOM_PHASE_LEAVING,   /* that took too long: members leave, what is left gets '#' */
-	ROOM_PHASE_REMOVING,  /* no message is open: the legs go */
+	ROOM_PHASE_REMOVING,  /* no message is open, or that took too long too: the legs go */
 };
 
 struct room {

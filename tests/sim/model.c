@@ -238,6 +238,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	tick b = is_prompt(s) ? end : s->answered;
 	uint64_t skip, fresh;
 	bool sure, lies;
+	uint32_t i;
 
 	if (a == NEVER)
 		return 0;
@@ -269,6 +270,13 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	if (f->state == WHOLE)
 		return set | status_bit(200) |
 		       (may ? status_bit(413) : 0); /* RFC 4975 7.3.1: once more */
+	/* It left meanwhile, and may be back: what it had begun to send was refused then. */
+	for (i = 0; i < leg->sets.count && f->state != NEW && f->state != WHOLE; i++)
+		if (!leg->sets.at[i].member && leg->sets.at[i].sent <= b &&
+			settled(room->home, worker, leg->sets.at[i].done) >= f->since) {
+			f->murky = true;
+			set |= status_bit(403) | status_bit(413);
+		}
 	/* Sent once more before the room's refusal was known, it was taken for a duplicate; and what
 	 * the sender's worker found wrong before that, it said itself. */
 	if (f->late)
@@ -281,6 +289,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		if (open_before >= h->open_messages)
 			return set | status_bit(413);
 		f->state = HEAD;
+		f->since = a;
 		f->edge = 0;
 		f->total = UINT64_MAX;
 		if (may && !sure) {

@@ -15,6 +15,7 @@ struct fate {
 	tick parsed_lo,
 		parsed_hi; /* its head was complete on its sender's worker within this time */
 	tick lo, hi;       /* it took its place in the room's order within this time */
+	tick since;                 /* its first chunk was read */
 	tick whole;        /* read to its end */
 	bool begins;       /* its head was complete, and may have been let in */
 	bool ended;        /* in whatever way, by its sender */

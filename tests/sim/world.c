@@ -1403,6 +1403,7 @@ static void op_close(uint32_t index)
 	read_measure(index);
 	peer_take(index, SIZE_MAX);
 	partial_keep(index);
+	memory_read_limit(run->peer, MEMORY_NO_LIMIT);
 	conn->close_began = H->now;
 	if (chance(40)) {
 		conn->reset = true;
@@ -1986,7 +1987,7 @@ static void finish(void)
 	for (i = 0; i < H->conns.count; i++)
 		op_close(i);
 	until_quiet("with all connections closed");
-	seconds(8);
+	seconds(12);
 	until_quiet("at the very end");
 	for (i = 0; i < H->rooms.count; i++)
 		if (room_at(i)->opened != NEVER && room_at(i)->drained == NEVER)
@@ -2137,6 +2138,7 @@ static void begin(struct world_workers *made, uint32_t seed, const struct world_
 	W.worker = made->worker;
 	W.net = memory_net_new();
 	W.null_fd = open("/dev/null", O_WRONLY);
+	W.shared.drain_ms = chance(30) ? 0 : 1000 + below(4000);
 	H->crowded = chance(25);
 	H->scarce = chance(10);
 	if (H->crowded) {

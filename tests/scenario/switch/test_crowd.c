@@ -184,6 +184,38 @@ Test(crowd, guesses_are_counted_however_they_come)
 	cr_assert_eq(rig_counter(&s.rig, "binds_unknown"), 20 + 20 + 19);
 }
 
+/* Few octets of a request are kept beside the record, as many as there is room for; beyond that in
+ * the buffer they came in. Either way they are gone on with, and nothing is left of who goes. */
+Test(crowd, who_stops_within_a_request_holds_little_and_leaves_nothing)
+{
+	enum { CROWD = 900 }; /* of 16 legs: more than the blocks for such octets */
+	static struct msrp_peer crowd[CROWD];
+	struct rig_leg leg;
+	struct scene s;
+
+	scene_open(&s, &(struct scene_settings){ .extra = "  max_legs: 800\n" }, "alice bob");
+	for (unsigned i = 0; i < CROWD; i++) {
+		peer_connect(&crowd[i], s.rig.port);
+		peer_print(&crowd[i], "MSRP half%03u SEND\r\nTo-P", i);
+	}
+	REFUSED(&s, ALICE, 200, .id = "hello", .text = "to all");
+	expect_text(&s, BOB, "to all");
+	/* One of the first and one of the last go on. */
+	for (unsigned i = 0; i < CROWD; i += CROWD - 1) {
+		char tid[20];
+
+		leg = rig_leg(&s.rig, &s.room, "more", 2, true);
+		snprintf(tid, sizeof(tid), "half%03u", i);
+		peer_print(&crowd[i],
+			"ath: %s\r\nFrom-Path: %s\r\nMessage-ID: m.01\r\n-------%s$\r\n", leg.uri,
+			leg.path, tid);
+		cr_assert_eq(peer_status(&crowd[i], tid), 200, "%u: %u, closed %d", i,
+			crowd[i].chunk.status, crowd[i].closed);
+	}
+	crowd_close(crowd, CROWD);
+	scene_close(&s);
+}
+
 /* A peer that is gone without a word: in repair mode a socket closes in silence. */
 Test(crowd, who_vanished_without_a_word_is_found_out)
 {
