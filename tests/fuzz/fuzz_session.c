@@ -1183,7 +1183,7 @@ static const char *held_by(const struct worker *worker)
 	if (!TAILQ_EMPTY(&worker->used) || !TAILQ_EMPTY(&worker->unused) ||
 		memory_connections(worker->tcp) > 0)
 		return "connections";
-	if (worker->local != NULL || worker->dirty != NULL || worker->paused != NULL ||
+	if (worker->local != NULL || worker->lines_used != 0 || worker->paused != NULL ||
 		worker->work != NULL || worker->reports_open != NULL)
 		return "work";
 	if (mailbox_holds(worker, 0))

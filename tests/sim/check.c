@@ -84,7 +84,7 @@ static void check_answer(uint32_t index)
 {
 	const struct sent *s = &h->sents.at[index];
 	const struct binding *b = &h->bindings.at[s->binding];
-	unsigned set = model.answers[index];
+	unsigned set = model.answers[index], going;
 	bool gone = b->leg != NONE &&
 		    (leg_of(s->binding)->remove_sent != NEVER ||
 			    h->rooms.at[leg_of(s->binding)->room].close_sent != NEVER ||
@@ -94,9 +94,10 @@ static void check_answer(uint32_t index)
 		is_wrong("%s was answered %u times", s->tid, s->answers);
 	if (s->answers == 1 && (s->failure == 'n' || (s->failure == 'p' && s->status == 200)))
 		is_wrong("%s asked for no answer and got %u", s->tid, s->status);
-	/* 481: the session had gone, the connection had not. 506: another had it then. */
-	if (s->answers == 1 && !(set & status_bit(s->status)) &&
-		!(gone && (s->status == 481 || s->status == 506 || s->status == 413)))
+	/* 403, 413: the leg or its room is going, in good order. 481: the session had gone, the
+	 * connection had not. 506: another had it then. */
+	going = status_bit(403) | status_bit(413) | status_bit(481) | status_bit(506);
+	if (s->answers == 1 && !((set | (gone ? going : 0)) & status_bit(s->status)))
 		is_wrong("%s of message %d was answered %u (of 0x%x)", s->tid, (int)s->message,
 			s->status, set);
 	/* With Failure-Report: partial only a refusal is answered. */
@@ -325,9 +326,9 @@ static uint64_t skips(void)
 {
 	const struct counters *c = &h->counters;
 
-	return c->copies_skipped_congested + c->copies_skipped_memory + c->copies_skipped_composing +
-	       c->copies_dropped_congested + c->copies_dropped_composing +
-	       c->copies_dropped_memory;
+	return c->copies_skipped_congested + c->copies_skipped_memory +
+	       c->copies_skipped_composing + c->copies_dropped_congested +
+	       c->copies_dropped_composing + c->copies_dropped_memory;
 }
 
 static void check_losses(void)
@@ -432,7 +433,7 @@ static void check_report(uint32_t index)
 	/* context.md 2.5: a control payload to one participant is not reported on. */
 	bool control = m->to == TO_LEG && strcmp(m->wrapped, "message/imdn+xml") == 0;
 
-	if (m->reports > 0 && (!m->success || control || f->state != WHOLE))
+	if (m->reports > 0 && (!m->success || control || (f->state != WHOLE && !f->multiple)))
 		is_wrong("message %u has a REPORT, and was to have none", index);
 	if (m->reports > 0 && m->reported_octets != m->len)
 		is_wrong("message %u: the REPORT is of %llu octets", index,

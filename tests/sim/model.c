@@ -2,9 +2,8 @@
 /* The reference model: what each member must have received, slowly and obviously.
  *
  * It replays what each sender wrote as RFC 4975, RFC 7701 and context.md 1.5 to 2.6 read, from what was
- * seen outside: when octets were read, when commands were answered. Where the order of two things was
- * not to be seen it allows both outcomes, and says why. A message about which that is so is `murky`: it
- * may have been refused, and what was delivered of it is held to everything but to having come.
+ * seen outside. Where the order of two things was not to be seen it allows both outcomes, and says
+ * why: such a message is `murky`, and held to everything but to having come.
  */
 #include "tests/sim/model.h"
 #include <stdio.h>
@@ -182,6 +181,7 @@ static unsigned head_complete(const struct sent *s, uint32_t index)
 	struct fate *f = &fates[index];
 	uint32_t conn = h->bindings.at[s->binding].conn, copy = first_copy(index);
 	unsigned home = room_of(&h->legs.at[m->leg])->home, worker = h->conns.at[conn].worker;
+	unsigned v;
 	uint64_t place = s->body + m->head_len - (s->start - 1);
 	tick evidence = copy != NONE ? h->copies.at[copy].begun : NEVER;
 
@@ -201,9 +201,10 @@ static unsigned head_complete(const struct sent *s, uint32_t index)
 	}
 	if (f->verdict != 0)
 		f->multiple = true;
-	f->verdict = verdict(m, f);
+	v = verdict(m, f);
+	f->verdict = f->multiple ? f->verdict | v : v;
 	f->begins = true;
-	return f->verdict;
+	return v;
 }
 
 /* What of the set was it? By what was seen: a copy, or an answer; 0: nobody knows. */
@@ -211,9 +212,9 @@ static unsigned resolve(const struct sent *s, unsigned set)
 {
 	if (status_only(set) != 0)
 		return status_only(set);
-	if (first_copy(s->message) != NONE && set & status_bit(200))
-		return 200;
-	return s->answers > 0 && set & status_bit(s->status) ? s->status : 0;
+	if (s->answers > 0)
+		return set & status_bit(s->status) ? s->status : 0;
+	return first_copy(s->message) != NONE && set & status_bit(200) ? 200 : 0;
 }
 
 static void refuse(struct fate *f, unsigned set)
@@ -237,15 +238,13 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	tick a = read_at(conn, s->body), end = read_at(conn, s->ends);
 	tick b = is_prompt(s) ? end : s->answered;
 	uint64_t skip, fresh;
-	bool sure, lies;
+	bool sure = false, lies;
 	uint32_t i;
 
 	if (a == NEVER)
 		return 0;
-	if (b == NEVER || binding_ends(s->binding) <= b) {
-		/* Its end was not read, or the session ended at about that time. */
-		f->murky = true;
-	}
+	if (b == NEVER || binding_ends(s->binding) <= b)
+		f->murky = true; /* its end was not read, or the session ended at about that time */
 	/* context.md 1.6: a header value that makes no sense. */
 	if (s->has_range && s->says_end != UINT64_MAX && s->says_end > s->says_total) {
 		if (f->state != NEW && f->state != WHOLE)
@@ -267,9 +266,22 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	}
 	may = s->has_range && s->says_total != UINT64_MAX &&
 	      over_limit(room, a, b, s->says_total, &sure);
+	/* Ahead of what has come (context.md 2.2): kept until the rest is there, or refused when that is
+	 * too much. What becomes of it is left open; what is delivered of it must be right. */
+	if (f->apart || (f->state != REFUSED && f->state != WHOLE &&
+				s->start > (f->state == NEW ? 1 : f->edge + 1))) {
+		if (!f->apart)
+			f->parsed_lo = f->state == NEW ? a : f->since;
+		f->parsed_hi = f->hi = NEVER;
+		f->lo = 0;
+		f->apart = f->murky = f->multiple = f->begins = true;
+		f->verdict = ~0u;
+		return ~0u;
+	}
+	/* RFC 4975 7.3.1: once more. Unless the room refused it, and that was known by then. */
 	if (f->state == WHOLE)
-		return set | status_bit(200) |
-		       (may ? status_bit(413) : 0); /* RFC 4975 7.3.1: once more */
+		return set | status_bit(200) | (may ? status_bit(413) : 0) |
+		       (f->multiple ? f->verdict : 0);
 	/* It left meanwhile, and may be back: what it had begun to send was refused then. */
 	for (i = 0; i < leg->sets.count && f->state != NEW && f->state != WHOLE; i++)
 		if (!leg->sets.at[i].member && leg->sets.at[i].sent <= b &&
@@ -296,17 +308,14 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 			f->murky = true;
 			set |= status_bit(200) | status_bit(413);
 		}
-		if ((may && sure) || s->start != 1)
+		if (may && sure)
 			refuse(f, status_bit(413));
-	} else if ((may && sure) || s->start > f->edge + 1) {
-		if (f->state != REFUSED)
-			refuse(f, status_bit(413));
+	} else if (may && sure && f->state != REFUSED) {
+		refuse(f, status_bit(413));
 	}
 	if (f->state == REFUSED) {
-		set |= f->refusal;
-		if (s->flag != '+')
-			f->state = NEW;
-		return set;
+		f->state = s->flag != '+' ? NEW : REFUSED;
+		return set | f->refusal;
 	}
 	if (s->has_range && s->says_total != UINT64_MAX)
 		f->total = s->says_total;
@@ -347,8 +356,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		if (refused != 0 && sure) {
 			if (f->state != REFUSED)
 				refuse(f, refused);
-			if (s->flag != '+')
-				f->state = NEW;
+			f->state = s->flag != '+' ? NEW : REFUSED;
 			return set | refused;
 		}
 		set |= refused;
@@ -360,8 +368,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		       (s->flag == '$' && f->total != UINT64_MAX && f->edge != f->total));
 	if (lies || (s->flag == '$' && f->state == HEAD)) {
 		refuse(f, status_bit(400));
-		if (s->flag != '+')
-			f->state = NEW;
+		f->state = s->flag != '+' ? NEW : REFUSED;
 		return set | status_bit(400);
 	}
 	if (s->flag == '$') {

@@ -523,8 +523,7 @@ static void pending_done(unsigned slot, unsigned worker, const struct pending *p
 	case CMD_LEG_ADD:
 		leg = leg_at(p->object);
 		if (result != 0 && room_at(leg->room)->close_sent == NEVER &&
-			!W.controllers[slot].draining[worker] &&
-			!(H->scarce && result == -ENOBUFS))
+			!W.controllers[slot].draining[worker] && !(H->scarce && result == -ENOBUFS))
 			fail("a leg was refused: %d", result);
 		if (result != 0)
 			return;
@@ -2164,8 +2163,7 @@ static void begin(struct world_workers *made, uint32_t seed, const struct world_
 
 		hoards(true);
 		for (w = 0; w < H->workers && !restrained; w++)
-			memset(W.worker[w]->pressure_below, 0,
-				sizeof(W.worker[w]->pressure_below));
+			memset(W.worker[w]->pressure_below, 0, sizeof(W.worker[w]->pressure_below));
 	}
 	for (slot = 0; slot < CONTROLLERS; slot++) {
 		post_queue_init(&W.controllers[slot].main_thread, W.null_fd);
