@@ -11,6 +11,9 @@
 #define WAIT_SHARED_MS 2000         /* for a membership, before others that share the connection */
 #define DISPLACED_MAX  4            /* connections closed to make room for one */
 #define UNFINISHED_MS  2000         /* when memory is low */
+#define FLUSH_WRITE    (16u * 1024) /* octets that cost about as much as a write */
+#define FLUSH_SHARE    64           /* writes for a room before it is another's turn: 0.2 ms */
+#define FLUSH_TURN     2048         /* writes before the sockets are read again: some 7 ms */
 #define READ_MIN       (16u * 1024) /* less room than this in a receive buffer: the next one */
 
 /* ---- life ---- */
@@ -223,13 +226,50 @@ static void on_closed(void *user, int reason)
 
 /* ---- output ---- */
 
+uint32_t connection_line_count(const struct worker *worker, const struct room_part *part)
+{
+	const struct flush_line *line = &worker->lines[part->line];
+
+	return part->line_serial != 0 && line->serial == part->line_serial ? line->count : 0;
+}
+
+/* The line of the room that it has most to do with now; when all lines are taken, the first. */
+static unsigned line_of(struct worker *worker, const struct connection *conn)
+{
+	uint64_t unused = ~worker->lines_used & ~(uint64_t)1;
+	struct room_part *part;
+
+	if (conn->active == NULL)
+		return 0;
+	part = &conn->active->conf->room->part[worker->index];
+	if (part->line_serial != 0 && worker->lines[part->line].serial == part->line_serial)
+		return part->line;
+	if (unused == 0)
+		return 0;
+	if (++worker->line_serial == 0)
+		worker->line_serial = 1;
+	part->line = (uint8_t)__builtin_ctzll(unused);
+	part->line_serial = worker->lines[part->line].serial = worker->line_serial;
+	return part->line;
+}
+
 void connection_mark_dirty(struct worker *worker, struct connection *conn)
 {
+	struct flush_line *line;
+	unsigned n;
+
 	if (conn->dirty || conn->dead)
 		return;
+	n = line_of(worker, conn);
+	line = &worker->lines[n];
 	conn->dirty = true;
-	conn->dirty_next = worker->dirty;
-	worker->dirty = conn;
+	conn->dirty_next = NULL;
+	if (line->count++ == 0)
+		line->first = conn;
+	else
+		line->last->dirty_next = conn;
+	line->last = conn;
+	worker->lines_used |= 1ull << n;
 	worker->dirty_count++;
 }
 
@@ -1120,27 +1160,70 @@ void connection_resume_paused(struct worker *worker)
 	resume_limited(worker);
 }
 
+/* What it has to send goes to the transport. */
+static void flush(struct worker *worker, struct connection *conn)
+{
+	if (conn->dead) {
+		connection_free(worker, conn);
+		return;
+	}
+	if (conn->broken) {
+		connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+		return;
+	}
+	if (conn->tcp != NULL)
+		backlog_flush(worker, conn);
+	if (conn->closing && !conn->dead && !conn->dirty && conn->control == NULL)
+		connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+}
+
+/* The next in turn that is not empty. */
+static unsigned next_line(struct worker *worker)
+{
+	unsigned from = (worker->line_last + 1u) % FLUSH_LINES;
+	uint64_t ahead = worker->lines_used >> from << from;
+
+	return (unsigned)__builtin_ctzll(ahead != 0 ? ahead : worker->lines_used);
+}
+
+static struct connection *line_take(struct worker *worker, unsigned n)
+{
+	struct flush_line *line = &worker->lines[n];
+	struct connection *conn = line->first;
+
+	line->first = conn->dirty_next;
+	worker->dirty_count--;
+	if (--line->count == 0) {
+		line->serial = 0;
+		worker->lines_used &= ~(1ull << n);
+	}
+	conn->dirty = false;
+	return conn;
+}
+
+/* A line's turn. What it costs is reckoned in writes: a connection is one, and 16 KiB are. */
+static unsigned flush_line(struct worker *worker, unsigned n, uint32_t *visits)
+{
+	uint64_t before = worker->counters.octets_out;
+	unsigned cost = 0, taken = 0;
+
+	while (cost<FLUSH_SHARE && * visits> 0 && worker->lines_used >> n & 1) {
+		flush(worker, line_take(worker, n));
+		--*visits;
+		taken++;
+		cost = taken + (unsigned)((worker->counters.octets_out - before) / FLUSH_WRITE);
+	}
+	return cost;
+}
+
 void connection_flush_dirty(struct worker *worker)
 {
-	struct connection *conn = worker->dirty, *next;
+	uint32_t visits = worker->dirty_count; /* what comes meanwhile has its turn after input */
+	unsigned cost = 0;
 
-	worker->dirty = NULL;
-	worker->dirty_count = 0;
-	for (; conn != NULL; conn = next) {
-		next = conn->dirty_next;
-		conn->dirty = false;
-		if (conn->dead) {
-			connection_free(worker, conn);
-			continue;
-		}
-		if (conn->broken) {
-			connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
-			continue;
-		}
-		if (conn->tcp != NULL)
-			backlog_flush(worker, conn);
-		if (conn->closing && !conn->dead && !conn->dirty && conn->control == NULL)
-			connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+	while (visits > 0 && cost < FLUSH_TURN && worker->lines_used != 0) {
+		worker->line_last = (uint8_t)next_line(worker);
+		cost += flush_line(worker, worker->line_last, &visits);
 	}
 }
 

@@ -29,6 +29,16 @@
 #define LIMITED_SLOTS       64 /* a ring of times, LIMITED_MS each */
 #define LIMITED_MS          16
 
+/* Connections with something to send stand in lines, each of one room; those that have only answers
+ * to send stand in the first. Lines are served in turn, so that the copies of a large room do not
+ * keep those of another waiting. */
+#define FLUSH_LINES 64
+struct flush_line {
+	struct connection *first, *last;
+	uint32_t count;
+	uint32_t serial; /* whose it is: room_part.line_serial; 0: nobody's */
+};
+
 /* Output that is not a body: responses, REPORTs, and the unsent rest of a head. Small, so that there is
  * one for each leg: when the network stands still, every member may have got half a head. */
 struct output_block {
@@ -144,6 +154,8 @@ bool connection_write(
 bool connection_write_rest(
 	struct worker *worker, struct connection *conn, const char *octets, size_t len);
 void connection_mark_dirty(struct worker *worker, struct connection *conn);
+/* How many connections wait to be sent what this room has for them. */
+uint32_t connection_line_count(const struct worker *worker, const struct room_part *part);
 void connection_respond(struct worker *worker, struct connection *conn, struct span tid,
 	unsigned status, struct span to_path, struct span from_path);
 /* Closes it when nothing is left to send. */

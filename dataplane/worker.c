@@ -252,7 +252,7 @@ static void tick(struct worker *worker)
 
 static bool may_sleep(struct worker *worker)
 {
-	return worker->local == NULL && worker->work == NULL && worker->dirty == NULL &&
+	return worker->local == NULL && worker->work == NULL && worker->lines_used == 0 &&
 	       post_may_sleep(&worker->posts) && mailbox_may_sleep(worker);
 }
 

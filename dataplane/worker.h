@@ -99,12 +99,16 @@ struct worker {
 	struct pool rates; /* struct rate, by the session's index */
 	/* Those that carry a session, and those that do not, the oldest first. */
 	TAILQ_HEAD(connection_list, connection) used, unused;
-	struct connection *dirty, *paused;
+	struct flush_line lines[FLUSH_LINES]; /* connections with something to send, by rooms */
+	uint64_t lines_used;                  /* bit n: line n is not empty */
+	uint32_t line_serial;
+	uint8_t line_last; /* that had its turn */
+	struct connection *paused;
 	struct connection *limited[LIMITED_SLOTS]; /* not read before a time: by LIMITED_MS */
 	uint64_t limited_at;                       /* the last time that was looked at */
 	uint32_t limited_count;
 	struct outgoing *outgoing_to[OUTGOING_BUCKETS];
-	uint32_t dirty_count; /* on the dirty list */
+	uint32_t dirty_count; /* in all lines */
 	struct room_part *work, *work_last;
 	struct drain drain;
 	struct post drained;

@@ -234,6 +234,8 @@ static bool emit(struct worker *worker, struct msrp_session *session, struct inb
 	payload->inbound = in;
 	payload->offset = in->sent;
 	in->sent += len;
+	if (in->recipients > 0)
+		rate_take(worker, session, RATE_EGRESS, (uint64_t)len * in->recipients);
 	conn->pending = payload;
 	return true;
 }
@@ -445,6 +447,7 @@ enum inbound_take inbound_send(
 		     ? inbound_find(session, chunk->message_id, hash)
 		     : NULL;
 	if (in == NULL) {
+		rate_take(worker, session, RATE_MESSAGES, 1);
 		if (status == 0 && id_is_known(session, hash)) {
 			worker->counters.messages_duplicate++;
 			status =
@@ -458,10 +461,14 @@ enum inbound_take inbound_send(
 		}
 		/* One too many leaves no record: what follows of it does not begin with 1, and is
 		 * refused for that. */
-		if (session->inbound_count >= worker->shared->open_messages && status == 0)
+		if (session->inbound_count >= worker->shared->open_messages && status == 0) {
 			status = 413;
-		else if (status == 0 || (status == 413 && session->inbound_count <
-								  worker->shared->open_messages)) {
+		} else if (worker->pressure >= PRESSURE_MESSAGES && status == 0) {
+			worker->counters.messages_refused_memory++;
+			status = 413;
+		} else if (status == 0 ||
+			   (status == 413 &&
+				   session->inbound_count < worker->shared->open_messages)) {
 			in = inbound_new(worker, session, chunk, hash);
 			if (in == NULL)
 				status = 413;
@@ -473,7 +480,7 @@ enum inbound_take inbound_send(
 		return unanswerable(worker, conn);
 	if (in == NULL || (status != 0 && status != 413)) {
 		if (in != NULL)
-			refuse(worker, session, in, status); /* answers it */
+			refuse(worker, session, in, status);
 		if (conn->transaction != NULL)
 			transaction_answer(worker, conn->transaction, status);
 		conn->transaction = NULL;
@@ -731,6 +738,11 @@ void inbound_verdict(struct worker *worker, struct payload *payload)
 	unsigned status = payload->status;
 	uint8_t flags = payload->flags;
 
+	if (flags & PAYLOAD_BEGIN && status == 200 && in->session != NULL) {
+		/* Known only now: what was given until then is paid for now. */
+		in->recipients = payload->message->recipients;
+		rate_take(worker, in->session, RATE_EGRESS, in->sent * in->recipients);
+	}
 	if (tx != NULL)
 		transaction_answer(worker, tx, status);
 	payload_drop(worker, payload);

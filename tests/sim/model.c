@@ -238,7 +238,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	tick a = read_at(conn, s->body), end = read_at(conn, s->ends);
 	tick b = is_prompt(s) ? end : s->answered;
 	uint64_t skip, fresh;
-	bool sure, lies;
+	bool sure = false, lies;
 	uint32_t i;
 
 	if (a == NEVER)
