@@ -733,6 +733,17 @@ void connection_flush_dirty(struct worker *worker)
 	}
 }
 
+/* One that is bound and was not let in: what it has sent is judged all the same. */
+static bool waits_too_long(struct worker *worker, const struct connection *conn)
+{
+	const struct msrp_session *session;
+
+	for (session = conn->sessions; session != NULL; session = session->next)
+		if (conn->waiting && inbound_wait_is_over(worker, session))
+			return true;
+	return false;
+}
+
 void connection_tick(struct worker *worker)
 {
 	struct connection *conn, *next;
@@ -744,6 +755,10 @@ void connection_tick(struct worker *worker)
 		next = conn->next;
 		for (session = conn->sessions; session != NULL; session = session->next)
 			inbound_tick(worker, session);
+		if (waits_too_long(worker, conn)) {
+			connection_resume(worker, conn);
+			continue;
+		}
 		/* RFC 4975 leaves it open; context.md 1.4: a connection that binds nothing is
 		 * closed. */
 		if (conn->closing && worker->now_ms - conn->since >= CLOSING_MS) {

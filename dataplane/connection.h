@@ -43,11 +43,11 @@ struct connection {
 	struct transaction *transaction; /* its answer, until given away */
 	struct inbound *inbound;
 	struct payload *pending; /* made, not yet given to the room: its flags may still change */
-	uint64_t skip;           /* octets of its body that were received before */
-	uint64_t chunk_octets;
+	uint64_t chunk_start;    /* what its range says: the place of its first octet */
+	uint64_t chunk_octets;   /* received of its body */
 	struct byte_range range;
 	bool has_range, bodiless, report_wanted;
-	char id[CHUNK_TID_MAX]; /* Message-ID of a bodiless SEND that wants a REPORT */
+	char id[CHUNK_TID_MAX]; /* Message-ID of what wants a REPORT and has no record */
 	uint8_t id_len;
 	/* octets read and not used */
 	struct buffer *park;

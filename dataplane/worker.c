@@ -102,10 +102,13 @@ static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *
 	POOL(confs[LEG_CONF_SMALL], leg_conf_class_octets[LEG_CONF_SMALL], legs + legs / 4 + 64);
 	POOL(confs[LEG_CONF_MEDIUM], leg_conf_class_octets[LEG_CONF_MEDIUM], legs / 8 + 16);
 	POOL(confs[LEG_CONF_LARGE], leg_conf_class_octets[LEG_CONF_LARGE], legs / 64 + 8);
-	POOL(ids, sizeof(struct message_ids), legs / 4 + 64);
+	POOL(ids[IDS_SMALL], message_ids_size(IDS_SMALL), legs + 64);
+	POOL(ids[IDS_LARGE], message_ids_size(IDS_LARGE), legs / 8 + 64);
+	POOL(heads, sizeof(struct head_block), 128 + legs / 64);
+	POOL(kept, sizeof(struct reorder_block), 512 + legs / 32);
 	POOL(reports, sizeof(struct report_part), reports);
 	POOL(report_blocks, REPORT_BLOCK_OCTETS, 2048);
-	POOL(texts, sizeof(struct text_block), 512 + legs / 32);
+	POOL(texts, sizeof(struct text_block), 256 + legs / 64);
 	for (i = 0; i < n; i++)
 		fixed += pool_footprint(plans[i].size, plans[i].count);
 	*fixed_count = n;
@@ -141,6 +144,7 @@ int worker_init(struct worker *worker, struct switch_shared *shared, uint16_t in
 	worker->shared = shared;
 	worker->index = index;
 	worker->now_ms = worker->ticked_at = shared->clock_ms();
+	worker->heads_last = &worker->heads_first;
 	mailbox_init(&worker->mailbox);
 	generator_seed(worker);
 	n = plan_pools(worker, plans, &fixed);
@@ -226,6 +230,7 @@ static void dispatch(struct worker *worker, struct post *post)
 	case POST_REPORT_HOME: report_home(worker, OBJECT(report_part, post)); break;
 	case POST_NICKNAME_ASK: nickname_arrived(worker, OBJECT(nickname_ask, post)); break;
 	case POST_NICKNAME_ANSWER: nickname_answered(worker, OBJECT(nickname_ask, post)); break;
+	case POST_IDS_HOME: message_ids_home(worker, OBJECT(message_ids, post)); break;
 	case POST_ATTACHMENT: mailbox_change(worker, OBJECT(attachment_change, post)); break;
 	case POST_STOP: worker->stop = true; break;
 	case POST_ANCHOR:

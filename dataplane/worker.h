@@ -24,6 +24,7 @@
 #include "dataplane/switch/msrp_session.h"
 #include "dataplane/switch/nickname.h"
 #include "dataplane/switch/payload.h"
+#include "dataplane/switch/reorder.h"
 #include "dataplane/switch/report.h"
 #include "dataplane/switch/room.h"
 #include "dataplane/switch/transaction.h"
@@ -67,8 +68,8 @@ struct worker {
 
 	struct arena arena;
 	struct pool buffers, payloads[PAYLOAD_CLASSES], messages, entries, sessions, connections,
-		inbounds, transactions, ids, texts, output, legs, rooms, confs[LEG_CONF_CLASSES],
-		reports, report_blocks;
+		inbounds, transactions, ids[IDS_CLASSES], heads, kept, texts, output, legs, rooms,
+		confs[LEG_CONF_CLASSES], reports, report_blocks;
 
 	struct buffer *rx; /* what the next read goes into */
 	uint32_t rx_used;  /* octets in front that payloads refer to */
@@ -76,6 +77,9 @@ struct worker {
 	uint32_t dirty_count; /* on the dirty list */
 	struct room_part *work, *work_last;
 	struct report_part *reports_open; /* not settled */
+
+	struct inbound *heads_first, **heads_last; /* collected CPIM heads, the oldest first */
+	uint32_t waiting; /* sessions that hold a request until they are members */
 
 	uint64_t nickname_number; /* of the question asked last */
 

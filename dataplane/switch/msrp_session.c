@@ -29,6 +29,7 @@ void msrp_session_join(struct worker *worker, struct msrp_session *session, uint
 
 	if (session->member)
 		return;
+	inbound_wait_ends(worker, session);
 	session->member = session->was_member = true;
 	session->joined = joined;
 	session->member_next = NULL;
@@ -68,6 +69,7 @@ void msrp_session_unbind(struct worker *worker, struct msrp_session *session, en
 	struct msrp_session **link;
 
 	inbound_abandon_all(worker, session);
+	inbound_wait_ends(worker, session);
 	msrp_session_leave(worker, session);
 	transaction_orphan_all(conn, session);
 	if (conn->current == session) {
@@ -77,9 +79,6 @@ void msrp_session_unbind(struct worker *worker, struct msrp_session *session, en
 			transaction_free(worker, conn->transaction);
 		conn->transaction = NULL;
 	}
-	if (session->ids != NULL)
-		pool_put(&worker->ids, session->ids);
-	session->ids = NULL;
 	for (link = &conn->sessions; *link != session; link = &(*link)->next)
 		;
 	*link = session->next;

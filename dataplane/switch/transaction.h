@@ -21,6 +21,7 @@ struct transaction {
 	struct msrp_session *session;     /* NULL: it has gone, nothing can be answered */
 	struct transaction *next, **prev; /* of the connection */
 	struct text_block *to_text;       /* holds a long `to` */
+	uint64_t last;                    /* of its chunk's octets, when the room has them */
 	uint16_t to_len;                  /* leftmost From-Path URI: RFC 4975 7.2 */
 	uint8_t failure_report;           /* enum failure_report */
 	uint8_t tid_len;

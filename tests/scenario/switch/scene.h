@@ -77,6 +77,10 @@ void expect_cut(struct scene *s, unsigned who);
 /* The next thing is a REPORT about id: 000 200, 1-octets/octets; count: Distribution-Count, or -1
  * when there is none. */
 void expect_report(struct scene *s, unsigned who, const char *id, size_t octets, long count);
+/* The next thing is a REPORT about id of a failure: 000 and this status, with this range. In
+ * peer->body is what it carries. */
+void expect_failure(struct scene *s, unsigned who, const char *id, size_t last, const char *total,
+	unsigned status);
 /* Nothing waits: the next thing is the answer to a SEND without a body. Good for what is due on
  *                this connection already. */
 void expect_nothing(struct scene *s, unsigned who);
