@@ -67,8 +67,8 @@ int main(int argc, char **argv)
 	struct config config;
 	struct focus *focus = NULL;
 	int signals, r;
-	int status = daemon_options(
-		argc, argv, "plenum-focus", "the focus of conferences", documents_check, &config);
+	int status = daemon_options(argc, argv, "plenum-focus", "the focus of conferences",
+		documents_check, NULL, &config);
 
 	if (status >= 0)
 		return status;

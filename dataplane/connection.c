@@ -8,15 +8,35 @@
 
 #define CLOSING_MS                                                                                 \
 	5000 /* a peer that does not take the last answers is not waited for any longer */
+#define DISPLACED_MAX 4            /* connections closed to make room for one */
 #define UNFINISHED_MS 2000         /* when memory is low */
 #define READ_MIN      (16u * 1024) /* less room than this in a receive buffer: the next one */
 
 /* ---- life ---- */
 
+/* Somebody who opens connections and binds nothing must not keep those out who are to come back:
+ * the one that has been without a session for longest goes. False: every connection carries one. */
+static bool displace(struct worker *worker)
+{
+	struct connection *conn = TAILQ_FIRST(&worker->unused);
+
+	/* One whose binding is being decided is as good as used. */
+	while (conn != NULL && conn->binding != NULL)
+		conn = TAILQ_NEXT(conn, life);
+	if (conn == NULL)
+		return false;
+	worker->counters.connections_displaced++;
+	connection_close(worker, conn, LEG_CAUSE_TIMEOUT);
+	return true;
+}
+
 static struct connection *connection_new(struct worker *worker, struct tcp_conn *tcp)
 {
 	struct connection *conn = pool_get(&worker->connections);
 
+	/* A record that a list still holds is free only at the end of the turn. */
+	for (unsigned i = 0; conn == NULL && i < DISPLACED_MAX && displace(worker); i++)
+		conn = pool_get(&worker->connections);
 	if (conn == NULL)
 		return NULL;
 	memset(conn, 0, sizeof(*conn));
@@ -24,13 +44,39 @@ static struct connection *connection_new(struct worker *worker, struct tcp_conn 
 	conn->worker = worker;
 	conn->tcp = tcp;
 	conn->between = true;
-	conn->since = worker->now_ms;
-	conn->next = worker->all;
-	conn->prev = &worker->all;
-	if (conn->next != NULL)
-		conn->next->prev = &conn->next;
-	worker->all = conn;
+	conn->since = (uint32_t)worker->now_ms;
+	TAILQ_INSERT_TAIL(&worker->unused, conn, life);
 	return conn;
+}
+
+void connection_carry(struct worker *worker, struct connection *conn, struct msrp_session *session)
+{
+	if (conn->sessions == NULL) {
+		TAILQ_REMOVE(&worker->unused, conn, life);
+		TAILQ_INSERT_TAIL(&worker->used, conn, life);
+	}
+	session->connection = conn;
+	session->next = conn->sessions;
+	conn->sessions = session;
+}
+
+void connection_let_go(struct worker *worker, struct connection *conn, struct msrp_session *session)
+{
+	struct msrp_session **link;
+
+	for (link = &conn->sessions; *link != session; link = &(*link)->next)
+		;
+	*link = session->next;
+	session->connection = NULL;
+	if (session->asking) {
+		session->asking = false;
+		conn->asking--;
+	}
+	if (conn->sessions != NULL)
+		return;
+	conn->since = (uint32_t)worker->now_ms;
+	TAILQ_REMOVE(&worker->used, conn, life);
+	TAILQ_INSERT_TAIL(&worker->unused, conn, life);
 }
 
 /* Freed when no list that is walked later still holds it. */
@@ -38,6 +84,65 @@ static void connection_free(struct worker *worker, struct connection *conn)
 {
 	if (conn->dead && !conn->dirty && !conn->paused && !conn->parsing)
 		pool_put(&worker->connections, conn);
+}
+
+static struct outgoing **outgoing_bucket(struct worker *worker, const struct target *target)
+{
+	uint32_t hash = target->port;
+
+	for (size_t i = 0; i < sizeof(target->address); i++)
+		hash = (hash ^ target->address[i]) * 0x01000193u;
+	return &worker->outgoing_to[(hash ^ hash >> 13) % OUTGOING_BUCKETS];
+}
+
+/* An open connection of ours to that place, or one that is being opened. */
+static struct connection *outgoing_find(
+	struct worker *worker, const struct target *target, bool secure)
+{
+	const struct outgoing *out;
+
+	for (out = *outgoing_bucket(worker, target); out != NULL; out = out->next)
+		if (target_eq(&out->target, target) && out->secure == secure &&
+			!out->conn->closing && !out->conn->broken && !out->conn->dead)
+			return out->conn;
+	return NULL;
+}
+
+/* Without memory for it nobody else finds the connection, and that is all. */
+static void outgoing_note(struct worker *worker, struct connection *conn, const struct target *to)
+{
+	struct outgoing *out = pool_get(&worker->outgoing), **bucket = outgoing_bucket(worker, to);
+
+	if (out == NULL)
+		return;
+	*out = (struct outgoing){
+		.conn = conn, .next = *bucket, .prev = bucket, .target = *to, .secure = conn->secure
+	};
+	if (out->next != NULL)
+		out->next->prev = &out->next;
+	*bucket = out;
+	conn->outgoing = out;
+}
+
+static void outgoing_forget(struct worker *worker, struct connection *conn)
+{
+	struct outgoing *out = conn->outgoing;
+
+	if (out == NULL)
+		return;
+	*out->prev = out->next;
+	if (out->next != NULL)
+		out->next->prev = out->prev;
+	conn->outgoing = NULL;
+	pool_put(&worker->outgoing, out);
+}
+
+static void tail_put(struct worker *worker, struct connection *conn)
+{
+	if (conn->tail != NULL)
+		pool_put(&worker->tails, conn->tail);
+	conn->tail = NULL;
+	conn->tail_len = 0;
 }
 
 /* Everything but the transport. */
@@ -65,9 +170,9 @@ static void connection_end(struct worker *worker, struct connection *conn, enum 
 	if (conn->park != NULL)
 		buffer_put(worker, conn->park);
 	conn->park = NULL;
-	*conn->prev = conn->next;
-	if (conn->next != NULL)
-		conn->next->prev = conn->prev;
+	tail_put(worker, conn);
+	outgoing_forget(worker, conn);
+	TAILQ_REMOVE(&worker->unused, conn, life);
 	connection_free(worker, conn);
 }
 
@@ -95,6 +200,11 @@ static void *on_accepted(void *owner, struct tcp_conn *tcp)
 	else
 		worker->counters.connections_accepted++;
 	return conn;
+}
+
+static bool on_crowded(void *owner)
+{
+	return displace(owner);
 }
 
 static void on_closed(void *user, int reason)
@@ -232,7 +342,7 @@ static struct msrp_session *session_find(struct connection *conn, struct span id
 	struct msrp_session *session;
 
 	for (session = conn->sessions; session != NULL; session = session->next)
-		if (span_eq(span_make(session->session_id, SESSION_ID_OCTETS), id))
+		if (span_eq(session->conf->session_id, id))
 			return session;
 	return NULL;
 }
@@ -268,10 +378,9 @@ void connection_bind_answer(struct worker *worker, struct msrp_session *session)
 	if (conn != NULL)
 		conn->binding = NULL;
 	if (session->status != 200) {
-		if (conn != NULL) {
+		/* The request that asked is the next one that is parsed. */
+		if (conn != NULL)
 			conn->refused_status = session->status;
-			memcpy(conn->refused_id, session->session_id, SESSION_ID_OCTETS);
-		}
 		pool_put(&worker->sessions, session);
 		if (conn != NULL)
 			connection_resume(worker, conn);
@@ -285,8 +394,7 @@ void connection_bind_answer(struct worker *worker, struct msrp_session *session)
 		return;
 	}
 	worker->counters.binds++;
-	session->next = conn->sessions;
-	conn->sessions = session;
+	connection_carry(worker, conn, session);
 	if (session->join) {
 		session->join = false;
 		msrp_session_join(worker, session, session->joined);
@@ -294,53 +402,20 @@ void connection_bind_answer(struct worker *worker, struct msrp_session *session)
 	connection_resume(worker, conn);
 }
 
-void connection_connect(struct worker *worker, struct msrp_session *session)
+/* RFC 4975 5.4: the active side MUST send a SEND at once, without a body when it has nothing to
+ * say. */
+static void ask(struct worker *worker, struct connection *conn, struct msrp_session *session)
 {
-	struct connection *conn;
-	struct msrp_uri uri;
-	char host[64];
-	int result = -EINVAL;
-
-	conn = connection_new(worker, NULL);
-	if (conn != NULL) {
-		conn->sessions = session;
-		session->connection = conn;
-		if (msrp_uri_parse(session->conf->path_first, &uri) == 0 &&
-			uri.host.len < sizeof(host)) {
-			memcpy(host, uri.host.at, uri.host.len);
-			host[uri.host.len] = '\0';
-			result = tcp_connect(worker->tcp, host, uri.port, conn, &conn->tcp);
-		}
-		if (result == 0)
-			return;
-		connection_end(worker, conn, LEG_CAUSE_LOST);
-		return;
-	}
-	session->unbinding = true;
-	session->cause = LEG_CAUSE_LOST;
-	worker_post(worker, session->home, &session->post, POST_UNBOUND);
-}
-
-static void on_connected(void *user)
-{
-	struct connection *conn = user;
-	struct worker *worker = conn->worker;
-	struct msrp_session *session = conn->sessions;
+	char id[MESSAGE_ID_OCTETS];
 	struct chunk_out_send send;
-	char tid[13], id[MESSAGE_ID_OCTETS];
 	size_t len;
 
-	conn->blocked = false;
-	if (session == NULL) {
-		connection_close(worker, conn, LEG_CAUSE_LOST);
-		return;
-	}
-	/* RFC 4975 5.4: the active side MUST send a SEND at once, without a body when it has
-	 * nothing to say. */
-	worker_random_text(worker, tid, sizeof(tid));
+	worker_random_text(worker, session->ask.tid, BINDING_TID_OCTETS);
+	session->ask.tid_len = BINDING_TID_OCTETS;
+	session->ask.since = worker->now_ms;
 	worker_random_text(worker, id, sizeof(id));
 	send = (struct chunk_out_send){
-		.tid = span_make(tid, sizeof(tid)),
+		.tid = span_make(session->ask.tid, BINDING_TID_OCTETS),
 		.to_path = session->conf->path,
 		.from_path = session->conf->uri,
 		.message_id = span_make(id, sizeof(id)),
@@ -351,8 +426,113 @@ static void on_connected(void *user)
 	len += chunk_out_end(
 		worker->scratch + len, sizeof(worker->scratch) - len, send.tid, '$', true);
 	connection_write(worker, conn, worker->scratch, len);
+}
+
+void connection_connect(
+	struct worker *worker, struct msrp_session *session, const struct target *target)
+{
+	struct connection *conn = outgoing_find(worker, target, false);
+	char host[TARGET_TEXT_MAX];
+
+	session->asking = true;
+	session->ask.since = worker->now_ms;
+	if (conn != NULL) {
+		worker->counters.connections_shared++;
+		connection_carry(worker, conn, session);
+		conn->asking++;
+		if (!conn->connecting)
+			ask(worker, conn, session);
+		return;
+	}
+	conn = connection_new(worker, NULL);
+	if (conn == NULL) {
+		session->asking = false;
+		session->unbinding = true;
+		session->cause = LEG_CAUSE_LOST;
+		worker_post(worker, session->home, &session->post, POST_UNBOUND);
+		return;
+	}
+	connection_carry(worker, conn, session);
+	conn->asking++;
+	conn->connecting = true;
+	target_host(target, host);
+	if (tcp_connect(worker->tcp, host, target->port, conn, &conn->tcp) != 0) {
+		connection_end(worker, conn, LEG_CAUSE_LOST);
+		return;
+	}
+	outgoing_note(worker, conn, target);
+}
+
+static void on_connected(void *user)
+{
+	struct connection *conn = user;
+	struct worker *worker = conn->worker;
+	struct msrp_session *session;
+
+	conn->blocked = false;
+	conn->connecting = false;
+	if (conn->sessions == NULL) {
+		connection_close(worker, conn, LEG_CAUSE_LOST);
+		return;
+	}
+	for (session = conn->sessions; session != NULL; session = session->next)
+		ask(worker, conn, session);
+}
+
+/* The peer has shown that the session is bound at its end too. */
+static void asked(struct worker *worker, struct connection *conn, struct msrp_session *session)
+{
+	session->asking = false;
+	conn->asking--;
 	worker->counters.binds++;
 	leg_connected(worker, session);
+}
+
+/* The session ends; others on the connection go on (RFC 4975 5.4). */
+static void ask_failed(struct worker *worker, struct connection *conn, struct msrp_session *session,
+	enum leg_cause cause)
+{
+	msrp_session_unbind(worker, session, cause);
+	if (conn->sessions == NULL)
+		connection_close_when_sent(worker, conn);
+}
+
+/* False: the response is not to a binding SEND of ours. */
+static bool asked_answered(
+	struct worker *worker, struct connection *conn, struct span tid, unsigned status)
+{
+	struct msrp_session *session;
+
+	if (conn->asking == 0)
+		return false;
+	for (session = conn->sessions; session != NULL; session = session->next)
+		if (session->asking &&
+			span_eq(span_make(session->ask.tid, session->ask.tid_len), tid))
+			break;
+	if (session == NULL)
+		return false;
+	if (status < 300) {
+		asked(worker, conn, session);
+	} else {
+		worker->counters.binds_refused++;
+		ask_failed(worker, conn, session, LEG_CAUSE_REFUSED);
+	}
+	return true;
+}
+
+static void ask_tick(struct worker *worker, struct connection *conn)
+{
+	uint64_t limit = worker->shared->transaction_ms;
+	struct msrp_session *session, *next;
+
+	for (session = conn->sessions; conn->asking > 0 && session != NULL; session = next) {
+		next = session->next;
+		if (!session->asking || limit == 0 || worker->now_ms - session->ask.since < limit)
+			continue;
+		worker->counters.binds_unanswered++;
+		ask_failed(worker, conn, session,
+			conn->connecting ? LEG_CAUSE_LOST : LEG_CAUSE_UNANSWERED);
+	}
 }
 
 /* ---- input ---- */
@@ -387,6 +567,8 @@ static void refuse(
 static void on_response(struct worker *worker, struct connection *conn, const struct chunk *chunk)
 {
 	worker->counters.responses_in++;
+	if (asked_answered(worker, conn, chunk->tid, chunk->status))
+		return;
 	report_response(worker, conn->sessions, chunk->tid, chunk->status);
 	if (chunk->status >= 400)
 		backlog_refused(worker, conn, chunk->tid);
@@ -425,9 +607,7 @@ static enum take on_head(struct worker *worker, struct connection *conn, const s
 				!session_id_is_valid(uri.session_id, &home, &index) ||
 				home >= worker->shared->workers)
 				status = 481;
-			else if (conn->refused_status != 0 &&
-				 span_eq(span_make(conn->refused_id, SESSION_ID_OCTETS),
-					 uri.session_id))
+			else if (conn->refused_status != 0)
 				status = conn->refused_status;
 			else
 				return bind_ask(worker, conn, uri.session_id, home);
@@ -444,6 +624,8 @@ static enum take on_head(struct worker *worker, struct connection *conn, const s
 			return TAKE;
 		}
 	}
+	if (session->asking)
+		asked(worker, conn, session);
 	switch (chunk->method) {
 	case METHOD_SEND:
 		if (inbound_send(worker, session, chunk) == INBOUND_WAIT) {
@@ -505,17 +687,21 @@ static size_t parse(struct worker *worker, struct connection *conn, const uint8_
 	return len;
 }
 
-/* What is left over stays with the connection: a few octets in its record, more in the buffer they
- * lie in. */
+/* What is left over stays with the connection: a few octets in a block, more in the buffer they lie
+ * in. */
 static void keep(struct worker *worker, struct connection *conn, struct buffer *buffer,
 	uint32_t start, uint32_t len)
 {
-	conn->tail_len = 0;
-	if (len <= CONNECTION_TAIL_MAX) {
-		memcpy(conn->tail, buffer->octets + start, len);
+	if (len > 0 && len <= CONNECTION_TAIL_MAX && conn->tail == NULL)
+		conn->tail = pool_get(&worker->tails);
+	if (len > 0 && len <= CONNECTION_TAIL_MAX && conn->tail != NULL) {
+		memcpy(conn->tail->octets, buffer->octets + start, len);
 		conn->tail_len = (uint8_t)len;
 		return;
 	}
+	tail_put(worker, conn);
+	if (len == 0)
+		return;
 	conn->park = buffer;
 	buffer->refs++;
 	conn->park_start = start;
@@ -630,7 +816,8 @@ static void *on_receive_into(void *user, size_t *size)
 		pause_reading(worker, conn);
 		return NULL;
 	}
-	memcpy(worker->rx->octets + worker->rx_used, conn->tail, conn->tail_len);
+	if (conn->tail_len > 0)
+		memcpy(worker->rx->octets + worker->rx_used, conn->tail->octets, conn->tail_len);
 	*size = BUFFER_OCTETS - worker->rx_used - conn->tail_len;
 	return worker->rx->octets + worker->rx_used + conn->tail_len;
 }
@@ -643,7 +830,7 @@ static void on_received(void *user, size_t octets)
 	uint32_t start, len;
 
 	worker->counters.octets_in += octets;
-	conn->received_at = worker->now_ms;
+	conn->received_at = (uint32_t)worker->now_ms;
 	if (buffer != NULL) {
 		start = conn->park_start;
 		len = conn->park_len + (uint32_t)octets;
@@ -744,41 +931,54 @@ static bool waits_too_long(struct worker *worker, const struct connection *conn)
 	return false;
 }
 
+/* Once a second. It may be closed afterwards, and its record be another's. */
+static void look_after(struct worker *worker, struct connection *conn, bool low)
+{
+	uint32_t now = (uint32_t)worker->now_ms;
+	struct msrp_session *session;
+
+	ask_tick(worker, conn);
+	for (session = conn->sessions; session != NULL; session = session->next)
+		inbound_tick(worker, session);
+	if (waits_too_long(worker, conn)) {
+		connection_resume(worker, conn);
+		return;
+	}
+	if (conn->closing && now - conn->since >= CLOSING_MS) {
+		connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+	} else if (low && conn->park != NULL && conn->binding == NULL && !conn->waiting &&
+		   now - conn->received_at >= UNFINISHED_MS) {
+		/* A request that is begun and not gone on with holds a whole buffer: many of them
+		 * must not keep the others from being read. */
+		worker->counters.connections_unfinished++;
+		connection_close(worker, conn, LEG_CAUSE_MEMORY);
+	} else if (conn->control != NULL &&
+		   worker->now_ms - conn->written_at >= worker->shared->congestion_kill_ms) {
+		/* A peer that never takes its answers would keep their blocks for ever, and be
+		 * woken for in vain. */
+		worker->counters.evictions++;
+		connection_close(worker, conn, LEG_CAUSE_CONGESTED);
+	} else if (conn->sessions == NULL &&
+		   now - conn->since >= worker->shared->connection_bind_ms) {
+		/* RFC 4975 leaves it open; context.md 1.4: a connection that binds nothing is
+		 * closed. */
+		worker->counters.connections_idle++;
+		connection_close(worker, conn, LEG_CAUSE_TIMEOUT);
+	}
+}
+
 void connection_tick(struct worker *worker)
 {
 	struct connection *conn, *next;
-	struct msrp_session *session;
-	uint64_t limit = worker->shared->connection_bind_ms;
 	bool low = worker->buffers.free_count < worker->buffers.count / 4;
 
-	for (conn = worker->all; conn != NULL; conn = next) {
-		next = conn->next;
-		for (session = conn->sessions; session != NULL; session = session->next)
-			inbound_tick(worker, session);
-		if (waits_too_long(worker, conn)) {
-			connection_resume(worker, conn);
-			continue;
-		}
-		/* RFC 4975 leaves it open; context.md 1.4: a connection that binds nothing is
-		 * closed. */
-		if (conn->closing && worker->now_ms - conn->since >= CLOSING_MS) {
-			connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
-		} else if (low && conn->park != NULL && conn->binding == NULL && !conn->waiting &&
-			   worker->now_ms - conn->received_at >= UNFINISHED_MS) {
-			/* A request that is begun and not gone on with holds a whole buffer: many
-			 * of them must not keep the others from being read. */
-			worker->counters.connections_unfinished++;
-			connection_close(worker, conn, LEG_CAUSE_MEMORY);
-		} else if (conn->control != NULL && worker->now_ms - conn->written_at >=
-							    worker->shared->congestion_kill_ms) {
-			/* A peer that never takes its answers would keep their blocks for ever, and
-			 * be woken for in vain. */
-			worker->counters.evictions++;
-			connection_close(worker, conn, LEG_CAUSE_CONGESTED);
-		} else if (conn->sessions == NULL && worker->now_ms - conn->since >= limit) {
-			worker->counters.connections_idle++;
-			connection_close(worker, conn, LEG_CAUSE_TIMEOUT);
-		}
+	for (conn = TAILQ_FIRST(&worker->unused); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, life);
+		look_after(worker, conn, low);
+	}
+	for (conn = TAILQ_FIRST(&worker->used); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, life);
+		look_after(worker, conn, low);
 	}
 }
 
@@ -796,4 +996,5 @@ const struct tcp_ops connection_tcp_ops = {
 	.writable = on_writable,
 	.closed = on_closed,
 	.woken = on_woken,
+	.crowded = on_crowded,
 };

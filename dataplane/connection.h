@@ -11,8 +11,11 @@
 #define DATAPLANE_CONNECTION_H
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include "dataplane/msrp/chunk_in.h"
+#include "dataplane/msrp/target.h"
 #include "dataplane/switch/msrp_session.h"
+#include "dataplane/switch/report.h"
 #include "dataplane/tcp/tcp.h"
 
 #define CONNECTION_STRANGERS_MAX 20 /* requests for unknown sessions, then it is closed */
@@ -20,19 +23,37 @@
 	65536 /* octets of responses that wait: beyond it the peer is not read */
 #define CONNECTION_TAIL_MAX 64
 
-/* Output that is not a body: responses, REPORTs, and the unsent rest of a head. */
+/* Output that is not a body: responses, REPORTs, and the unsent rest of a head. Small, so that there is
+ * one for each leg: when the network stands still, every member may have got half a head. */
 struct output_block {
 	struct output_block *next;
 	uint16_t start, end;
-	char octets[2028];
+	char octets[1012];
 };
+
+/* The beginning of a head, or what may be that of an end-line. */
+struct tail_block {
+	void *link; /* the pool's */
+	uint8_t octets[CONNECTION_TAIL_MAX];
+};
+
+/* Where a connection of ours goes, so that others of our sessions find it (RFC 4975 5.4). */
+struct outgoing {
+	void *link; /* the pool's */
+	struct connection *conn;
+	struct outgoing *next, **prev; /* of the worker, by target */
+	struct target target;
+	bool secure;
+};
+#define OUTGOING_BUCKETS 256
 
 struct connection {
 	void *link; /* the pool's */
 	struct worker *worker;
 	struct tcp_conn *tcp;
-	struct connection *next, **prev; /* all of the worker */
-	struct connection *dirty_next;   /* those with something to send */
+	TAILQ_ENTRY(connection) life; /* of the worker: in use, or unused in the order of `since` */
+	struct outgoing *outgoing;    /* ours, and may be shared; NULL: the peer's */
+	struct connection *dirty_next; /* those with something to send */
 	struct connection
 		*paused_next; /* those that are not read for want of memory or for a full room */
 	struct msrp_session *sessions;
@@ -43,11 +64,12 @@ struct connection {
 	struct transaction *transaction; /* its answer, until given away */
 	struct inbound *inbound;
 	struct payload *pending; /* made, not yet given to the room: its flags may still change */
-	uint64_t chunk_start;    /* what its range says: the place of its first octet */
-	uint64_t chunk_octets;   /* received of its body */
-	struct byte_range range;
-	bool has_range, bodiless, report_wanted;
-	char id[CHUNK_TID_MAX]; /* Message-ID of what wants a REPORT and has no record */
+	uint64_t chunk_at;       /* the place, in its message, of the body octet that comes next */
+	union {
+		uint64_t chunk_end;     /* what its range says, when its message has a record */
+		char id[CHUNK_TID_MAX]; /* report_wanted: Message-ID of a SEND that has none */
+	};
+	bool bodiless, report_wanted;
 	uint8_t id_len;
 	/* octets read and not used */
 	struct buffer *park;
@@ -60,28 +82,38 @@ struct connection {
 	struct entry *open; /* whose chunk is open on the wire */
 	struct msrp_session *open_session;
 	uint64_t open_octets;
+	struct msrp_session *active, *active_last; /* those with something to send, in turn */
+	uint32_t turn_octets;                      /* that the first of them has had of its turn */
 	bool blocked;       /* the transport took less than it was given: writable() follows */
 	bool open_definite; /* its Byte-Range named an end: it cannot be interrupted */
 	uint8_t open_tid_len;
-	char open_tid[CHUNK_TID_MAX];
+	char open_tid[REPORT_TID_OCTETS];
 	struct transaction *transactions;
-	uint64_t received_at;    /* ms; octets last came */
-	uint64_t written_at;     /* ms; octets last went out, or nothing waited */
-	uint64_t since;          /* ms; when it came, or lost its last session */
-	uint16_t refused_status; /* answer of a bind that failed, for the parked request */
+	uint64_t written_at; /* ms; octets last went out, or began to wait */
+	/* ms, the low half: they are looked at within minutes only. */
+	uint32_t received_at; /* octets last came */
+	uint32_t since;       /* when it came, or lost its last session */
+	uint16_t
+		refused_status; /* answer of a bind that failed, for the request that is parsed next */
 	uint8_t strangers;
+	uint16_t asking; /* sessions whose binding SEND has no answer */
 	bool dirty, paused, closing, dead, broken, waiting, secure, between, parsing;
-	char refused_id[SESSION_ID_OCTETS];
+	bool connecting; /* ours, and not open yet */
 	uint8_t tail_len;
-	uint8_t tail
-		[CONNECTION_TAIL_MAX]; /* octets left over that are too few to keep a buffer for */
+	struct tail_block *tail; /* octets left over that are too few to keep a buffer for */
 };
+_Static_assert(sizeof(struct connection) <= 384, "one per connection, most of them idle");
 
 extern const struct tcp_ops connection_tcp_ops; /* owner: struct worker */
 
-/* Connects for a leg whose setup is active: always on its home worker, which hears leg_connected or
- * leg_unbound. */
-void connection_connect(struct worker *worker, struct msrp_session *session);
+/* Connects for a leg whose setup is active, or takes a connection to that place that is there
+ * (RFC 4975 5.4): always on its home worker, which hears leg_connected or leg_unbound. */
+void connection_connect(
+	struct worker *worker, struct msrp_session *session, const struct target *target);
+/* The session is the connection's from now on, or no longer. */
+void connection_carry(struct worker *worker, struct connection *conn, struct msrp_session *session);
+void connection_let_go(
+	struct worker *worker, struct connection *conn, struct msrp_session *session);
 /* POST_BIND_ANSWER. */
 void connection_bind_answer(struct worker *worker, struct msrp_session *session);
 /* What was parked is parsed again, and reading goes on. */

@@ -3,6 +3,7 @@
 #include <stdalign.h>
 #include <string.h>
 #include <unistd.h>
+#include "dataplane/msrp/uri.h"
 #include "dataplane/worker.h"
 #include "include/controller.h"
 
@@ -104,6 +105,14 @@ static void event_room(
 	event->tag = room->tag;
 	event->revision = room->revision;
 	room_counts_fill(worker, room, &event->u.room);
+}
+
+/* Listeners may have different ports. */
+static uint16_t port_of(const struct leg *leg)
+{
+	struct msrp_uri uri;
+
+	return msrp_uri_parse(leg->conf->uri, &uri) == 0 ? uri.port : 0;
 }
 
 static bool asks(const struct leg *leg)
@@ -210,7 +219,7 @@ static bool snapshot_event(struct worker *worker, struct mailbox_slot *slot, uns
 		event_leg(&event, worker, leg);
 		event.u.leg.room = room_object_id(worker, leg->room);
 		event.u.leg.participant = leg->conf->participant;
-		event.u.leg.port = worker->shared->port;
+		event.u.leg.port = port_of(leg);
 		event.u.leg.uri = (struct text_ref){ 0, (uint16_t)leg->conf->uri.len };
 		return event_put(worker, slot, &event, leg->conf->uri);
 	}
@@ -281,13 +290,14 @@ static int run_leg_add(struct command *c, struct room *room)
 
 	if (c->slot->draining)
 		return -EPROTO;
-	if (text_is_bad(c, s->path))
+	if (text_is_bad(c, s->path) || text_is_bad(c, s->connect))
 		return -EINVAL;
-	result = leg_add(c->worker, room, c->number, &c->cmd->tag, s, text(c, s->path), &leg);
+	result = leg_add(c->worker, room, c->number, &c->cmd->tag, s, text(c, s->path),
+		text(c, s->connect), &leg);
 	if (result == 0) {
 		c->answer.object = leg_object_id(c->worker, leg);
 		c->answer.revision = leg->revision;
-		c->answer.u.leg.port = c->worker->shared->port;
+		c->answer.u.leg.port = port_of(leg);
 		c->answer.u.leg.uri = (struct text_ref){ 0, (uint16_t)leg->conf->uri.len };
 		c->answer_text = leg->conf->uri;
 	}
@@ -350,9 +360,10 @@ static int run_command(struct command *c)
 	case CMD_ROOM_CLOSE: room_close(worker, room); return 0;
 	case CMD_LEG_ADD: return run_leg_add(c, room);
 	case CMD_LEG_UPDATE:
-		if (text_is_bad(c, cmd->u.leg.path))
+		if (text_is_bad(c, cmd->u.leg.path) || text_is_bad(c, cmd->u.leg.connect))
 			return -EINVAL;
-		return leg_update(worker, leg, &cmd->u.leg, text(c, cmd->u.leg.path));
+		return leg_update(worker, leg, &cmd->u.leg, text(c, cmd->u.leg.path),
+			text(c, cmd->u.leg.connect));
 	case CMD_LEG_REMOVE: leg_remove(worker, leg, LEG_CAUSE_REMOVED); return 0;
 	case CMD_MEMBER_ADD:
 	case CMD_MEMBER_ALIAS: return run_member(c, leg);

@@ -5,7 +5,9 @@
  * Threads:  the main lcore runs attach and hands controllers' rings to the workers by posts; one
  *           worker per further lcore.
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -22,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "dataplane/attach.h"
+#include "dataplane/msrp/target.h"
 #include "dataplane/worker.h"
 #include "include/daemon.h"
 #include "include/log.h"
@@ -44,7 +47,7 @@ struct switch_main {
 	struct post_queue posts; /* the main thread's */
 	int wake;
 	struct handover slots[BORDER_CONTROLLERS_MAX];
-	uint16_t listen_port;
+	uint16_t listen_ports[LISTENERS_MAX]; /* as the first worker was given them */
 };
 
 static uint64_t clock_ms(void)
@@ -161,11 +164,27 @@ static int worker_main(void *arg)
 	return 0;
 }
 
+/* What peers are told: the first listener's address, unless msrp.advertise says another; and to
+ * those of one address family the first listener of that family. */
+static void announce(struct switch_shared *shared, const struct listen_address *address)
+{
+	bool v6 = strchr(address->host, ':') != NULL;
+	char *own = v6 ? shared->authority_ip6 : shared->authority_ip4, text[280];
+	struct in6_addr any;
+
+	snprintf(text, sizeof(text), v6 ? "[%s]:%u" : "%s:%u", address->host, address->port);
+	if (shared->authority[0] == '\0')
+		memcpy(shared->authority, text, sizeof(text));
+	/* Nobody connects to a wildcard: msrp.advertise is what they get then. */
+	if (own[0] == '\0' && strcmp(address->host, "0.0.0.0") != 0 &&
+		!(inet_pton(AF_INET6, address->host, &any) == 1 && IN6_IS_ADDR_UNSPECIFIED(&any)))
+		memcpy(own, text, sizeof(text));
+}
+
 static int start_worker(struct switch_main *m, const struct config *config, uint16_t index)
 {
 	struct worker *worker = &m->workers[index];
-	struct tcp_kernel_settings settings = { .max_connections = m->shared.max_legs +
-								   m->shared.max_legs / 4 + 256 };
+	struct tcp_kernel_settings settings = { 0 };
 	int fds[LISTENERS_MAX], result;
 	unsigned i;
 
@@ -183,7 +202,7 @@ static int start_worker(struct switch_main *m, const struct config *config, uint
 
 		result = listen_address_parse(config->msrp_listen.items[i], &address);
 		if (result == 0 && index > 0 && address.port == 0)
-			address.port = m->listen_port; /* the one that the first worker was given */
+			address.port = m->listen_ports[i];
 		if (result == 0)
 			result = tcp_kernel_listen(address.host, &address.port, &fds[i]);
 		if (result != 0) {
@@ -191,24 +210,91 @@ static int start_worker(struct switch_main *m, const struct config *config, uint
 				strerror(-result));
 			return result;
 		}
-		if (i == 0 && index == 0) {
-			bool v6 = strchr(address.host, ':') != NULL;
-
-			if (config->msrp_advertise[0] == '\0') {
-				m->shared.port = address.port;
-				snprintf(m->shared.authority, sizeof(m->shared.authority),
-					v6 ? "[%s]:%u" : "%s:%u", address.host, address.port);
-			}
-			m->listen_port = address.port;
+		if (index > 0)
+			continue;
+		m->listen_ports[i] = address.port;
+		announce(&m->shared, &address);
+		if (i == 0)
 			log_info("switch", "MSRP is received at port %u, announced as %s",
 				address.port, m->shared.authority);
-		}
 	}
 	settings.listeners = fds;
 	settings.listener_count = i;
 	settings.wake_fds[0] = m->worker_wake[index];
 	settings.wake_fds[1] = m->border_wake[index];
+	settings.max_connections = worker->transport_records;
+	settings.memory = worker->transport_memory;
 	return tcp_kernel_new(&worker->tcp, &settings, &connection_tcp_ops, worker);
+}
+
+static void shared_fill(struct switch_shared *shared, const struct config *config)
+{
+	random_fill(&shared->instance, sizeof(shared->instance));
+	shared->workers = (uint16_t)config->switch_workers;
+	shared->max_legs = (uint32_t)(config->switch_max_legs);
+	shared->max_rooms = (uint32_t)config->switch_max_rooms;
+	shared->memory = config->switch_memory_mb * (1u << 20) / config->switch_workers;
+	shared->memory_touch = config->switch_memory_touch;
+	shared->transport_octets = tcp_kernel_octets();
+	shared->max_message = config->msrp_max_message;
+	shared->leg_queue_messages = (uint32_t)config->msrp_leg_queue_messages;
+	shared->open_messages = (uint32_t)config->msrp_open_messages;
+	shared->leg_queue_octets = config->msrp_leg_queue;
+	shared->connection_bind_ms =
+		config->msrp_bind_ms > 0 ? config->msrp_bind_ms : UINT64_MAX / 2;
+	shared->chunk_reception_ms = config->msrp_chunk_reception_ms;
+	shared->congestion_kill_ms = config->msrp_congestion_kill_ms;
+	shared->count_wait_ms = config->msrp_count_wait_ms;
+	shared->count_cap_ms = config->msrp_count_cap_ms;
+	shared->busy_poll = strcmp(config->switch_poll, "busy") == 0;
+	shared->random_fill = random_fill;
+	shared->clock_ms = clock_ms;
+	shared->transaction_ms = config->msrp_transaction_ms;
+	if (config->msrp_advertise[0] != '\0') {
+		struct target target;
+
+		snprintf(
+			shared->authority, sizeof(shared->authority), "%s", config->msrp_advertise);
+		/* A name is for everybody, an address for peers of its family. */
+		if (target_parse(span_of(shared->authority), &target) != 0 || !target.ipv6)
+			memcpy(shared->authority_ip4, shared->authority, sizeof(shared->authority));
+		if (target_parse(span_of(shared->authority), &target) != 0 || target.ipv6)
+			memcpy(shared->authority_ip6, shared->authority, sizeof(shared->authority));
+	}
+}
+
+/* Said before anything is reserved: what the configuration asks for cannot be had. */
+static int check_memory(const struct config *config, FILE *errors)
+{
+	struct switch_shared shared = { 0 };
+	struct memory plan;
+	char text[300];
+
+	shared_fill(&shared, config);
+	if (memory_make(&plan, &shared))
+		return 0;
+	memory_refusal(&shared, text, sizeof(text));
+	fprintf(errors, "plenum-switch: %s\n", text);
+	return -ENOMEM;
+}
+
+static bool machine_has(const struct config *config)
+{
+	uint64_t mb = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 20;
+
+	if (config->switch_memory_mb <= mb)
+		return true;
+	log_error("switch", "switch.memory_mb is %llu: this machine has %llu in all; lower it",
+		(unsigned long long)config->switch_memory_mb, (unsigned long long)mb);
+	return false;
+}
+
+static void print_memory(const struct config *config, FILE *out)
+{
+	struct switch_shared shared = { 0 };
+
+	shared_fill(&shared, config);
+	memory_print(&shared, out);
 }
 
 /* Said before anything is reserved: which address is taken. */
@@ -227,36 +313,6 @@ static int probe(const struct config *config)
 				strerror(-result));
 	}
 	return result;
-}
-
-static void shared_fill(struct switch_shared *shared, const struct config *config)
-{
-	char *colon;
-
-	random_fill(&shared->instance, sizeof(shared->instance));
-	shared->workers = (uint16_t)config->switch_workers;
-	shared->max_legs = (uint32_t)(config->switch_max_legs);
-	shared->max_rooms = (uint32_t)config->switch_max_rooms;
-	shared->memory = config->switch_memory_mb * (1u << 20) / config->switch_workers;
-	shared->max_message = config->msrp_max_message;
-	shared->leg_queue_messages = (uint32_t)config->msrp_leg_queue_messages;
-	shared->open_messages = (uint32_t)config->msrp_open_messages;
-	shared->leg_queue_octets = config->msrp_leg_queue;
-	shared->connection_bind_ms =
-		config->msrp_bind_ms > 0 ? config->msrp_bind_ms : UINT64_MAX / 2;
-	shared->chunk_reception_ms = config->msrp_chunk_reception_ms;
-	shared->congestion_kill_ms = config->msrp_congestion_kill_ms;
-	shared->count_wait_ms = config->msrp_count_wait_ms;
-	shared->count_cap_ms = config->msrp_count_cap_ms;
-	shared->busy_poll = strcmp(config->switch_poll, "busy") == 0;
-	shared->random_fill = random_fill;
-	shared->clock_ms = clock_ms;
-	if (config->msrp_advertise[0] != '\0') {
-		snprintf(
-			shared->authority, sizeof(shared->authority), "%s", config->msrp_advertise);
-		colon = strrchr(shared->authority, ':');
-		shared->port = colon != NULL ? (uint16_t)strtoul(colon + 1, NULL, 10) : 0;
-	}
 }
 
 static void serve(struct switch_main *m, int signals)
@@ -326,37 +382,13 @@ static void say_held(const struct switch_main *m)
 	unsigned w;
 
 	line[0] = '\0';
-#define HELD(name, pool)                                                                           \
+#define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
 	for (held = 0, w = 0; w < m->shared.workers; w++)                                          \
-		held += m->workers[w].pool.count - m->workers[w].pool.free_count;                  \
+		held += m->workers[w].member.count - m->workers[w].member.free_count;              \
 	if (held > 0 && len < sizeof(line))                                                        \
 		len += (size_t)snprintf(line + len, sizeof(line) - len, " " #name "=%llu",         \
 			(unsigned long long)held);
-	HELD(buffers, buffers)
-	HELD(payloads_384, payloads[PAYLOAD_384])
-	HELD(payloads_1536, payloads[PAYLOAD_1536])
-	HELD(payloads_5120, payloads[PAYLOAD_5120])
-	HELD(payloads_buffer, payloads[PAYLOAD_BUFFER])
-	HELD(messages, messages)
-	HELD(entries, entries)
-	HELD(sessions, sessions)
-	HELD(connections, connections)
-	HELD(inbounds, inbounds)
-	HELD(transactions, transactions)
-	HELD(ids_small, ids[IDS_SMALL])
-	HELD(ids_large, ids[IDS_LARGE])
-	HELD(heads, heads)
-	HELD(kept, kept)
-	HELD(texts, texts)
-	HELD(output, output)
-	HELD(legs, legs)
-	HELD(rooms, rooms)
-	HELD(confs_small, confs[LEG_CONF_SMALL])
-	HELD(confs_medium, confs[LEG_CONF_MEDIUM])
-	HELD(confs_large, confs[LEG_CONF_LARGE])
-	HELD(reports, reports)
-	HELD(report_blocks, report_blocks)
-#undef HELD
+#include "dataplane/pools.def"
 	log_info("switch", "held%s", line);
 }
 
@@ -383,7 +415,11 @@ static int run(const struct config *config)
 			"switch.ports names DPDK ports, which this version does not drive: leave it empty");
 		goto out;
 	}
-	if (probe(config) != 0)
+	if (check_memory(config, stderr) != 0) {
+		status = DAEMON_CONFIGURATION;
+		goto out;
+	}
+	if (!machine_has(config) || probe(config) != 0)
 		goto out;
 	shared_fill(&m->shared, config);
 	result = start_eal(config);
@@ -444,7 +480,8 @@ out:
 int main(int argc, char **argv)
 {
 	struct config config;
-	int status = daemon_options(argc, argv, "plenum-switch", "the MSRP switch", NULL, &config);
+	int status = daemon_options(argc, argv, "plenum-switch", "the MSRP switch", check_memory,
+		print_memory, &config);
 
 	if (status >= 0)
 		return status;

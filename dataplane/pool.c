@@ -1,8 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/pool.h"
+#include <errno.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+/* gcc says it by a macro, clang by a feature. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define POOL_POISONS 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define POOL_POISONS 1
+#endif
+
+#if defined(POOL_POISONS)
 #include <sanitizer/asan_interface.h>
 /* Under ASan a free object is poisoned behind its link, up to the generation-bearing head of 64
  * octets. */
@@ -27,17 +37,36 @@ static size_t round_up(size_t n, size_t to)
 	return (n + to - 1) / to * to;
 }
 
-int arena_map(struct arena *arena, size_t size)
+/* Before Linux 5.14 there is no such advice: then each page is written to, which an exhausted machine
+ * answers with a signal. */
+static int touch_all(volatile uint8_t *at, size_t size)
+{
+	size_t i;
+
+	if (madvise((void *)(uintptr_t)at, size, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno != EINVAL)
+		return -ENOMEM;
+	for (i = 0; i < size; i += PAGE_OCTETS)
+		at[i] = 0;
+	return 0;
+}
+
+int arena_map(struct arena *arena, size_t size, bool touch)
 {
 	void *at;
 
+	/* Counted by the kernel: where it does not overcommit, it refuses now. */
 	size = round_up(size, 2u << 20);
-	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		-1, 0);
+	at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (at == MAP_FAILED)
 		return -ENOMEM;
 	madvise(at, size, MADV_HUGEPAGE); /* a wish, not a need */
 	*arena = (struct arena){ .base = at, .size = size };
+	if (touch && touch_all(at, size) != 0) {
+		arena_unmap(arena);
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -61,9 +90,14 @@ void *arena_take(struct arena *arena, size_t size)
 	return at;
 }
 
+size_t pool_stride(size_t object_size)
+{
+	return round_up(object_size, 16);
+}
+
 size_t pool_footprint(size_t object_size, uint32_t count)
 {
-	return round_up(round_up(object_size, 16) * count, 64);
+	return round_up(pool_stride(object_size) * count, 64);
 }
 
 /* The first objects are the ones that are used again and again: their pages are made now, not by
@@ -78,7 +112,7 @@ static void warm(volatile uint8_t *base, size_t size)
 
 int pool_init(struct pool *pool, struct arena *arena, size_t object_size, uint32_t count)
 {
-	object_size = round_up(object_size, 16);
+	object_size = pool_stride(object_size);
 	*pool = (struct pool){
 		.object_size = (uint32_t)object_size, .count = count, .free_count = count
 	};

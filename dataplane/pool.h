@@ -9,6 +9,7 @@
 #ifndef DATAPLANE_POOL_H
 #define DATAPLANE_POOL_H
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "include/result.h"
@@ -18,8 +19,9 @@ struct arena {
 	size_t size, used;
 };
 
-/* Maps `size` octets, huge pages where the kernel has them. -ENOMEM. */
-must_check int arena_map(struct arena *arena, size_t size);
+/* Maps `size` octets, zero-filled, huge pages where the kernel has them. touch: all of it is there when
+ * this returns; otherwise a page comes when it is first used. -ENOMEM. */
+must_check int arena_map(struct arena *arena, size_t size, bool touch);
 void arena_unmap(struct arena *arena);
 /* `size` octets at a multiple of 64; NULL when the arena is used up. */
 void *arena_take(struct arena *arena, size_t size);
@@ -37,6 +39,7 @@ struct pool {
 must_check int pool_init(
 	struct pool *pool, struct arena *arena, size_t object_size, uint32_t count);
 size_t pool_footprint(size_t object_size, uint32_t count);
+size_t pool_stride(size_t object_size); /* what each further object adds to it, on average */
 
 void *pool_get(struct pool *pool); /* NULL: used up */
 void pool_put(struct pool *pool, void *object);

@@ -3,10 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK_MS 1000
-#define RECEIVE_MARGIN                                                                             \
-	512u /* objects of each pool that one read may need at most: 64 KiB of the smallest chunks */
-#define BUFFERS_MIN   64u
+#define TICK_MS       1000
 #define WAIT_SHORT_MS 1    /* somebody waits for memory or for a full room */
 #define LOCAL_MAX     4096 /* posts to itself before the sockets are looked at again */
 #define REMOTE_MAX    1024
@@ -79,90 +76,40 @@ void worker_secret_text(struct worker *worker, char *out, size_t size)
 
 /* ---- memory ---- */
 
-struct plan {
-	struct pool *pool;
-	size_t size;
-	uint32_t count;
-};
-
-/* How the worker's memory is cut up: what the legs need first, the rest for messages on their way.
- * docs/architecture.md has the table. */
-static unsigned plan_pools(struct worker *worker, struct plan *plans, unsigned *fixed_count)
-{
-	const struct switch_shared *shared = worker->shared;
-	uint32_t legs = shared->max_legs, reports = 256, shares;
-	unsigned n = 0, i;
-	size_t fixed = 0, rest;
-
-#define POOL(p, octets, number) plans[n++] = (struct plan){ &worker->p, octets, (uint32_t)(number) }
-	POOL(legs, sizeof(struct leg), legs);
-	POOL(rooms, room_size(shared->workers), shared->max_rooms / shared->workers + 16);
-	POOL(sessions, sizeof(struct msrp_session), legs + legs / 8 + 64);
-	POOL(connections, sizeof(struct connection), legs + legs / 4 + 256);
-	POOL(confs[LEG_CONF_SMALL], leg_conf_class_octets[LEG_CONF_SMALL], legs + legs / 4 + 64);
-	POOL(confs[LEG_CONF_MEDIUM], leg_conf_class_octets[LEG_CONF_MEDIUM], legs / 8 + 16);
-	POOL(confs[LEG_CONF_LARGE], leg_conf_class_octets[LEG_CONF_LARGE], legs / 64 + 8);
-	POOL(ids[IDS_SMALL], message_ids_size(IDS_SMALL), legs + 64);
-	POOL(ids[IDS_LARGE], message_ids_size(IDS_LARGE), legs / 8 + 64);
-	POOL(heads, sizeof(struct head_block), 128 + legs / 64);
-	POOL(kept, sizeof(struct reorder_block), 512 + legs / 32);
-	POOL(reports, sizeof(struct report_part), reports);
-	POOL(report_blocks, REPORT_BLOCK_OCTETS, 2048);
-	POOL(texts, sizeof(struct text_block), 256 + legs / 64);
-	for (i = 0; i < n; i++)
-		fixed += pool_footprint(plans[i].size, plans[i].count);
-	*fixed_count = n;
-	rest = shared->memory > fixed ? shared->memory - fixed : 0;
-	/* In 64ths of what is left. */
-	shares = (uint32_t)(rest / 64);
-#define SHARE(p, octets, parts)                                                                    \
-	POOL(p, octets, (uint64_t)shares *(parts) / pool_footprint(octets, 1))
-	SHARE(buffers, sizeof(struct buffer), 26);
-	SHARE(payloads[PAYLOAD_384], payload_size(PAYLOAD_384, shared->workers), 5);
-	SHARE(payloads[PAYLOAD_1536], payload_size(PAYLOAD_1536, shared->workers), 10);
-	SHARE(payloads[PAYLOAD_5120], payload_size(PAYLOAD_5120, shared->workers), 4);
-	SHARE(payloads[PAYLOAD_BUFFER], payload_size(PAYLOAD_BUFFER, shared->workers), 1);
-	SHARE(messages, message_size(shared->workers), 4);
-	SHARE(entries, sizeof(struct entry), 7);
-	SHARE(inbounds, sizeof(struct inbound), 3);
-	SHARE(transactions, sizeof(struct transaction), 2);
-	SHARE(output, sizeof(struct output_block), 2);
-#undef SHARE
-#undef POOL
-	return n;
-}
-
-#define PLANS_MAX 40
-
 int worker_init(struct worker *worker, struct switch_shared *shared, uint16_t index)
 {
-	struct plan plans[PLANS_MAX];
-	unsigned i, n, fixed;
-	size_t need = 0;
+	struct memory plan;
+	char text[300];
+	unsigned i;
 
 	memset(worker, 0, sizeof(*worker));
 	worker->shared = shared;
 	worker->index = index;
 	worker->now_ms = worker->ticked_at = shared->clock_ms();
 	worker->heads_last = &worker->heads_first;
+	TAILQ_INIT(&worker->used);
+	TAILQ_INIT(&worker->unused);
 	mailbox_init(&worker->mailbox);
 	generator_seed(worker);
-	n = plan_pools(worker, plans, &fixed);
-	for (i = 0; i < n; i++)
-		need += pool_footprint(plans[i].size, plans[i].count);
-	for (i = fixed; i < n; i++)
-		if (plans[i].count < (plans[i].size < 8192 ? 2 * RECEIVE_MARGIN : BUFFERS_MIN))
-			goto too_little;
-	if (need > shared->memory || arena_map(&worker->arena, need) != 0)
-		goto too_little;
-	for (i = 0; i < n; i++)
-		if (pool_init(plans[i].pool, &worker->arena, plans[i].size, plans[i].count) != 0)
-			goto too_little;
+	if (!memory_make(&plan, shared)) {
+		memory_refusal(shared, text, sizeof(text));
+		log_error("worker", "%s", text);
+		return -ENOMEM;
+	}
+	if (arena_map(&worker->arena, plan.need, shared->memory_touch) != 0)
+		goto none;
+	for (i = 0; i < MEMORY_POOLS; i++)
+		if (pool_init((struct pool *)(void *)((char *)worker + plan.lines[i].pool),
+			    &worker->arena, plan.lines[i].octets, plan.lines[i].count) != 0)
+			goto none;
+	worker->transport_records = plan.connections;
+	if (plan.transport > 0)
+		worker->transport_memory = arena_take(&worker->arena, plan.transport);
 	return 0;
-too_little:
+none:
 	log_error("worker",
-		"memory is too little for this many legs: raise switch.memory_mb or lower switch.max_legs worker=%u legs=%u memory_mb=%llu",
-		index, shared->max_legs, (unsigned long long)(shared->memory >> 20));
+		"the machine does not give the memory: lower switch.memory_mb worker=%u octets=%zu",
+		index, plan.need);
 	arena_unmap(&worker->arena);
 	return -ENOMEM;
 }
@@ -175,15 +122,11 @@ void worker_fini(struct worker *worker)
 
 bool worker_can_receive(const struct worker *worker)
 {
-	return worker->payloads[PAYLOAD_384].free_count >= RECEIVE_MARGIN &&
-	       worker->payloads[PAYLOAD_1536].free_count >= 64 &&
-	       worker->payloads[PAYLOAD_5120].free_count >= 32 &&
-	       worker->payloads[PAYLOAD_BUFFER].free_count >= 64 &&
-	       worker->buffers.free_count >= 4 && worker->messages.free_count >= RECEIVE_MARGIN &&
-	       worker->inbounds.free_count >= RECEIVE_MARGIN &&
-	       worker->transactions.free_count >= RECEIVE_MARGIN &&
-	       worker->output.free_count >= RECEIVE_MARGIN &&
-	       worker->entries.free_count >= RECEIVE_MARGIN;
+	return true
+#define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
+	&&worker->member.free_count + 1 > (margin)
+#include "dataplane/pools.def"
+		;
 }
 
 /* ---- posts ---- */

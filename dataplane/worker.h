@@ -14,6 +14,7 @@
 #include "dataplane/connection.h"
 #include "dataplane/counters.h"
 #include "dataplane/mailbox.h"
+#include "dataplane/memory.h"
 #include "dataplane/pool.h"
 #include "dataplane/post.h"
 #include "dataplane/switch/backlog.h"
@@ -40,13 +41,17 @@ struct switch_shared {
 	/* limits and times, from the configuration */
 	uint32_t max_legs, max_rooms; /* per worker */
 	uint64_t memory;              /* octets, per worker */
+	size_t transport_octets;      /* of them for each connection: the transport's record */
+	bool memory_touch;            /* every page at start */
 	uint64_t max_message;
 	uint32_t leg_queue_messages, open_messages;
 	uint64_t leg_queue_octets;
+	uint64_t transaction_ms; /* 0: no limit */
 	uint64_t connection_bind_ms, chunk_reception_ms, congestion_kill_ms, count_wait_ms,
 		count_cap_ms;
 	char authority[280]; /* HOST:PORT of our URIs */
-	uint16_t port;
+	/* The same for a peer of this address family; empty: no listener has it. */
+	char authority_ip4[280], authority_ip6[280];
 	bool busy_poll;
 	void (*random_fill)(void *octets, size_t size);
 	uint64_t (*clock_ms)(void);
@@ -68,12 +73,18 @@ struct worker {
 
 	struct arena arena;
 	struct pool buffers, payloads[PAYLOAD_CLASSES], messages, entries, sessions, connections,
-		inbounds, transactions, ids[IDS_CLASSES], heads, kept, texts, output, legs, rooms,
-		confs[LEG_CONF_CLASSES], reports, report_blocks;
+		outgoing, tails, inbounds, transactions, ids[IDS_CLASSES], heads, kept, texts,
+		output, legs, rooms, confs[LEG_CONF_CLASSES], reports, report_blocks;
+
+	void *transport_memory; /* transport_records of shared->transport_octets each, zero-filled */
+	uint32_t transport_records;
 
 	struct buffer *rx; /* what the next read goes into */
 	uint32_t rx_used;  /* octets in front that payloads refer to */
-	struct connection *all, *dirty, *paused;
+	/* Those that carry a session, and those that do not, the oldest first. */
+	TAILQ_HEAD(connection_list, connection) used, unused;
+	struct connection *dirty, *paused;
+	struct outgoing *outgoing_to[OUTGOING_BUCKETS];
 	uint32_t dirty_count; /* on the dirty list */
 	struct room_part *work, *work_last;
 	struct report_part *reports_open; /* not settled */

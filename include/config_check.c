@@ -367,11 +367,7 @@ static void listen_cross_check(const struct string_list *list, enum config_key_i
 void config_cross_check(const struct config *config, const struct config_places *places,
 	struct config_errors *errors)
 {
-	/* A leg's record in the switch has at most 512 octets (design 10); its connection, its
-	 * remembered Message-IDs and its share of queues need at least as much again. */
-	const uint64_t leg_octets = 1024;
 	const uint64_t memory = config->switch_memory_mb << 20;
-	uint64_t legs_mb = (config->switch_max_legs * leg_octets + (1 << 20) - 1) >> 20;
 	struct listen_address address;
 	unsigned i;
 
@@ -417,14 +413,6 @@ void config_cross_check(const struct config *config, const struct config_places 
 			"%llu: write a larger subscription_expires_s or a smaller subscription_min_s",
 			(unsigned long long)config->sip_subscription_expires_ms / 1000,
 			(unsigned long long)config->sip_subscription_min_ms / 1000);
-	if (legs_mb > config->switch_memory_mb / 2)
-		config_error(errors,
-			key_line(places, CONFIG_KEY_switch_memory_mb, CONFIG_KEY_switch_max_legs),
-			"switch.memory_mb is %llu, too little for max_legs %llu: write memory_mb: %llu or more, "
-			"or a smaller max_legs",
-			(unsigned long long)config->switch_memory_mb,
-			(unsigned long long)config->switch_max_legs,
-			(unsigned long long)legs_mb * 2);
 	if (config->msrp_leg_queue > memory / 2)
 		config_error(errors,
 			key_line(places, CONFIG_KEY_msrp_leg_queue, CONFIG_KEY_switch_memory_mb),

@@ -4,16 +4,17 @@
 #include "include/daemon.h"
 #include "include/log.h"
 
-static void help(FILE *out, const char *program, const char *what)
+static void help(FILE *out, const char *program, const char *what, bool memory)
 {
 	fprintf(out,
 		"%s: %s (Plenum %s)\n"
 		"\n"
-		"usage: %s [-c FILE] [--check | --dump-config | --reference | --help | --version]\n"
+		"usage: %s [-c FILE] [--check | --dump-config | %s--reference | --help | --version]\n"
 		"\n"
 		"  -c, --config FILE  configuration (YAML); without it every key has its default\n"
 		"      --check        say what is wrong in the configuration and what it refers to, and end\n"
 		"      --dump-config  print the whole configuration with all defaults, and end\n"
+		"%s"
 		"      --reference    print the reference of all keys (Markdown), and end\n"
 		"  -h, --help         print this, and end\n"
 		"  -V, --version      print the version, and end\n"
@@ -23,20 +24,23 @@ static void help(FILE *out, const char *program, const char *what)
 		"\n"
 		"exit status: 0 stopped; 1 the surroundings do not allow it (a port in use); 2 the\n"
 		"configuration or the command line is wrong.\n",
-		program, what, PLENUM_VERSION, program);
+		program, what, PLENUM_VERSION, program, memory ? "--memory | " : "",
+		memory ? "      --memory       print how the memory is cut up, and what costs how much (Markdown)\n"
+		       : "");
 }
 
 int daemon_options(int argc, char **argv, const char *program, const char *what,
-	daemon_check *check, struct config *out)
+	daemon_check *check, daemon_memory *memory, struct config *out)
 {
-	enum { RUN = 1000, CHECK, DUMP, REFERENCE };
-	static const struct option options[] = {
+	enum { RUN = 1000, CHECK, DUMP, REFERENCE, MEMORY };
+	const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "check", no_argument, NULL, CHECK },
 		{ "dump-config", no_argument, NULL, DUMP },
 		{ "reference", no_argument, NULL, REFERENCE },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
+		{ memory != NULL ? "memory" : NULL, no_argument, NULL, MEMORY },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *file = NULL;
@@ -50,8 +54,9 @@ int daemon_options(int argc, char **argv, const char *program, const char *what,
 		case 'c': file = optarg; break;
 		case CHECK:
 		case DUMP:
+		case MEMORY:
 		case REFERENCE: asked = option; break;
-		case 'h': help(stdout, program, what); return DAEMON_STOPPED;
+		case 'h': help(stdout, program, what, memory != NULL); return DAEMON_STOPPED;
 		case 'V': printf("%s %s\n", program, PLENUM_VERSION); return DAEMON_STOPPED;
 		case ':':
 			fprintf(stderr, "%s: %s needs a value: write -c FILE\n", program,
@@ -85,6 +90,8 @@ int daemon_options(int argc, char **argv, const char *program, const char *what,
 	status = DAEMON_STOPPED;
 	if (asked == DUMP)
 		config_dump(out, stdout);
+	else if (asked == MEMORY)
+		memory(out, stdout);
 	else if (check != NULL && check(out, stderr) < 0)
 		status = DAEMON_CONFIGURATION;
 	else

@@ -7,14 +7,14 @@
  *   {
  *           struct config config;
  *           int status =
- *                   daemon_options(argc, argv, "plenum-switch", "the MSRP switch", NULL, &config);
+ *                   daemon_options(argc, argv, "plenum-switch", "the MSRP switch", NULL, NULL, &config);
  *
  *           if (status >= 0)
  *                   return status;
  *           ... set up; daemon_ready(); run; config_free(&config); return DAEMON_STOPPED;
  *   }
  *
- * Options:  -c FILE, --check, --dump-config, --reference, --help, --version.
+ * Options:  -c FILE, --check, --dump-config, --reference, --help, --version; --memory of the switch.
  * Results:  the exit statuses below. Errors go to stderr, one line each; what was asked for goes to
  *           stdout.
  */
@@ -32,11 +32,14 @@ enum daemon_status {
  * what is wrong there to `errors`, a line each. */
 typedef int daemon_check(const struct config *config, FILE *errors);
 
+/* Prints what a right configuration takes of the machine, for --memory. */
+typedef void daemon_memory(const struct config *config, FILE *out);
+
 /* Reads the options and the configuration, and calls log_init. -1: go on with *out, which is then
  * the caller's to free; else nothing is to be run and this is the exit status. `what` completes
- * "plenum-switch: ..."; check may be NULL. */
+ * "plenum-switch: ..."; check may be NULL, and so may memory: then there is no --memory. */
 must_check int daemon_options(int argc, char **argv, const char *program, const char *what,
-	daemon_check *check, struct config *out);
+	daemon_check *check, daemon_memory *memory, struct config *out);
 
 /* Prints the line "ready" on stdout: traffic is accepted from now on. To be called once. */
 void daemon_ready(void);

@@ -65,18 +65,28 @@ struct room_settings {
 
 enum leg_setup {
 	LEG_PASSIVE, /* the peer connects (RFC 4975 5.4: the offerer, unless a=setup says otherwise) */
-	LEG_ACTIVE, /* we connect to the first URI of the peer's path as soon as it is known */
+	LEG_ACTIVE, /* we connect to the first URI of the peer's path as soon as it is known, over a
+		     * connection of ours that is there already where there is one (RFC 4975 5.4);
+		     * bound when the peer has answered our SEND, or sends itself */
 };
 
 struct leg_settings {
 	uint32_t setup; /* enum leg_setup */
 	uint32_t tls;   /* 1: msrps */
 	uint32_t
-		rebind; /* LEG_UPDATE: 1: one new connection may take the binding over (context: RFC 4975 1.4) */
+		rebind; /* LEG_UPDATE: 1: one new connection may take the binding over (context.md 1.4); with
+			 * LEG_ACTIVE the old binding ends and we connect anew */
 	uint32_t
 		bind_ms; /* not bound within so many ms: unbound event with LEG_CAUSE_TIMEOUT; 0: never */
 	struct text_ref
 		path; /* the peer's a=path, its URIs separated by one space; may be absent in LEG_ADD */
+	/* LEG_ACTIVE: HOST:PORT to connect to instead of what the path's first URI says (RFC 6714);
+	 * HOST is an IP address, IPv6 in brackets. Absent: the path's, which must have an IP address
+	 * then, as the switch looks no name up: -EINVAL. */
+	struct text_ref connect;
+	/* LEG_ADD: 4 or 6: our URI has an address of this family when the switch listens on one; 0:
+	 * the one that it announces first. */
+	uint32_t family;
 };
 
 enum member_flag {
@@ -84,6 +94,9 @@ enum member_flag {
 	MEMBER_PRIVATE = 1 << 1,    /* the peer announced private-messages */
 	MEMBER_MUTED = 1 << 2,      /* may not send */
 	MEMBER_NO_PRIVATE = 1 << 3, /* may not send private messages: 403 */
+	MEMBER_HOLD =
+		1 << 4, /* the peer receives no user content now (a=sendonly, a=inactive): of what
+			       * begins meanwhile it gets control payloads only, and is not counted */
 };
 
 struct member_settings {

@@ -47,7 +47,9 @@ enum leg_state {
 	X(PROTOCOL, "MSRP protocol error")      /* what the peer sent is not MSRP */               \
 	X(CONGESTED, "Congested")               /* evicted: no progress for too long (RFC 7701 6.4) */ \
 	X(MEMORY, "Congested")                  /* evicted: it pinned most when memory ran low */  \
-	X(REMOVED, "removed")                   /* by command */
+	X(REMOVED, "removed")                   /* by command */                                   \
+	X(REFUSED, "MSRP session refused")      /* the peer answered our binding SEND with an error */ \
+	X(UNANSWERED, "MSRP not answered")      /* nor did it answer within msrp.transaction_s */
 /* clang-format on */
 
 enum leg_cause {

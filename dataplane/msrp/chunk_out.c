@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/msrp/chunk_out.h"
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* One bounded writer: what does not fit is dropped, noted, and the whole result is then 0. */
 struct writer {
@@ -244,6 +248,43 @@ size_t chunk_out_end(char *out, size_t size, struct span tid, char flag, bool wi
 	out[1] = '\r';
 	out[2] = '\n';
 	return len;
+}
+
+#define BLOCK 64u
+
+/* Most blocks of a body have no dash at all. */
+static bool block_has_dash(const uint8_t *at)
+{
+#ifdef __SSE2__
+	const __m128i dash = _mm_set1_epi8('-');
+	__m128i found = _mm_setzero_si128();
+	unsigned i;
+
+	for (i = 0; i < BLOCK; i += 16)
+		found = _mm_or_si128(found,
+			_mm_cmpeq_epi8(
+				_mm_loadu_si128((const __m128i *)(const void *)(at + i)), dash));
+	return _mm_movemask_epi8(found) != 0;
+#else
+	return memchr(at, '-', BLOCK) != NULL;
+#endif
+}
+
+bool chunk_out_has_dashes(const uint8_t *octets, size_t len)
+{
+	static const char mark[] = "-------";
+	const size_t dashes = sizeof(mark) - 1;
+	size_t at, from;
+
+	for (at = 0; at + BLOCK <= len; at += BLOCK) {
+		if (!block_has_dash(octets + at))
+			continue;
+		from = at >= dashes - 1 ? at - (dashes - 1) : 0;
+		if (memmem(octets + from, at + BLOCK - from, mark, dashes) != NULL)
+			return true;
+	}
+	from = at >= dashes - 1 ? at - (dashes - 1) : 0;
+	return memmem(octets + from, len - from, mark, dashes) != NULL;
 }
 
 const char *msrp_status_comment(unsigned status)

@@ -63,5 +63,9 @@ size_t chunk_out_nickname(char *out, size_t size, struct span tid, struct span t
 /* "\r\n-------tid$\r\n"; without_crlf: a head without a body is followed directly. */
 size_t chunk_out_end(char *out, size_t size, struct span tid, char flag, bool without_crlf);
 
+/* Do seven dashes stand somewhere in the octets? Only then may they hold the mark of a transaction
+ * id. */
+bool chunk_out_has_dashes(const uint8_t *octets, size_t len);
+
 const char *msrp_status_comment(unsigned status); /* from status.def; "" when unknown */
 #endif

@@ -13,6 +13,7 @@
 #define INTERRUPT  2048u /* RFC 4975 7.1.1: a chunk is not interrupted before so many octets */
 #define TID_OCTETS 13    /* 65 random bits: RFC 4975 7.1 asks for 64 */
 #define ROUNDS_MAX 8     /* writes of one connection in one turn of the loop */
+#define LOOK_SHARE 64    /* queues are looked at when the room had this part of their limit more */
 #define DASHES     "-------"
 
 enum segment_kind { SEGMENT_CONTROL, SEGMENT_HEAD, SEGMENT_BODY, SEGMENT_END };
@@ -172,21 +173,115 @@ static bool entry_is_ready(const struct entry *entry)
 	return entry->flags & ENTRY_CUT || entry->view != NULL;
 }
 
+/* ---- the queue of a session ---- */
+
+/* Which of its session's rings an entry is in. */
+static struct entry **ring_of(struct msrp_session *session, const struct entry *entry)
+{
+	return !(entry->flags & ENTRY_STARTED) ? &session->fresh
+	       : entry_is_ready(entry)         ? &session->begun
+					       : &session->idle;
+}
+
+static void ring_append(struct entry **ring, struct entry *entry)
+{
+	struct entry *first = *ring;
+
+	if (first == NULL) {
+		*ring = entry->next = entry->prev = entry;
+		return;
+	}
+	entry->next = first;
+	entry->prev = first->prev;
+	entry->prev->next = first->prev = entry;
+}
+
+static void ring_remove(struct entry **ring, struct entry *entry)
+{
+	if (entry->next == entry) {
+		*ring = NULL;
+		return;
+	}
+	entry->prev->next = entry->next;
+	entry->next->prev = entry->prev;
+	if (*ring == entry)
+		*ring = entry->next;
+}
+
+static struct entry *ring_next(struct entry *const *ring, const struct entry *entry)
+{
+	return entry->next != *ring ? entry->next : NULL;
+}
+
+static void activate(struct msrp_session *session)
+{
+	struct connection *conn = session->connection;
+
+	if (session->active)
+		return;
+	session->active = true;
+	session->active_next = NULL;
+	if (conn->active == NULL)
+		conn->active = session;
+	else
+		conn->active_last->active_next = session;
+	conn->active_last = session;
+}
+
+/* Nothing is left to send: it is mostly the first, as what was sent first ends first. */
+static void deactivate_if_done(struct msrp_session *session)
+{
+	struct connection *conn = session->connection;
+	struct msrp_session *before = NULL, *at = conn->active;
+
+	if (!session->active || session->fresh != NULL || session->begun != NULL)
+		return;
+	session->active = false;
+	while (at != session) {
+		before = at;
+		at = at->active_next;
+	}
+	if (before != NULL) {
+		before->active_next = session->active_next;
+	} else {
+		conn->active = session->active_next;
+		conn->turn_octets = 0;
+	}
+	if (conn->active_last == session)
+		conn->active_last = before;
+}
+
+/* The next session has its turn. */
+static void turn(struct connection *conn)
+{
+	struct msrp_session *first = conn->active;
+
+	conn->turn_octets = 0;
+	if (first->active_next == NULL)
+		return;
+	conn->active = first->active_next;
+	first->active_next = NULL;
+	conn->active_last->active_next = first;
+	conn->active_last = first;
+}
+
+/* ---- what is written next ---- */
+
+static bool any_but(struct entry *const *ring, const struct entry *but)
+{
+	return *ring != NULL && (*ring != but || (*ring)->next != but);
+}
+
+/* Is there anything to send on this connection besides this entry? */
 static bool others_wait(const struct plan *plan, const struct entry *but)
 {
 	const struct connection *conn = plan->conn;
-	const struct msrp_session *session;
-	const struct entry *entry;
-	unsigned looked = 0;
+	const struct msrp_session *session = conn->active;
 
 	if (conn->control_octets > conn->rest_octets)
 		return true;
-	for (session = conn->sessions; session != NULL; session = session->next)
-		for (entry = session->queue; entry != NULL && looked < 32;
-			entry = entry->next, looked++)
-			if (entry != but && entry_is_ready(entry))
-				return true;
-	return false;
+	return session != NULL && (session->active_next != NULL || any_but(&session->fresh, but) ||
+					  any_but(&session->begun, but));
 }
 
 static uint64_t entry_position(const struct entry *entry)
@@ -358,39 +453,79 @@ static bool plan_control(struct plan *plan, size_t from, size_t octets)
 static void entry_finish(
 	struct worker *worker, struct msrp_session *session, struct entry *entry, bool whole);
 
-static void plan_session(struct plan *plan, struct msrp_session *session)
+/* How much of its body a message gets before others have their turn. One that is long, and begins
+ * while more wait to begin behind it, gets no more than it must: they need not wait for sixteen
+ * of its kind. */
+static size_t quantum(const struct plan *plan, const struct entry *entry, bool more_begin)
 {
-	struct worker *worker = plan->worker;
-	struct entry *entry, *next;
-	size_t limit;
+	const struct message *message = entry->message;
+	uint64_t total = message->total;
 
-	for (entry = session->queue; entry != NULL; entry = next) {
-		next = entry->next;
-		if (plan_is_full(plan))
+	if (total == BYTE_RANGE_UNKNOWN)
+		total = part_of(plan, entry)->octets;
+	return more_begin && total > QUANTUM ? INTERRUPT : QUANTUM;
+}
+
+/* One chunk of this entry. False: the plan is full. */
+static bool plan_entry(struct plan *plan, struct msrp_session *session, struct entry *entry,
+	bool more_begin, size_t budget)
+{
+	struct view *view = entry->flags & ENTRY_CUT ? NULL : entry->view;
+	size_t limit = SIZE_MAX;
+
+	if (plan->open != NULL)
+		plan_end(plan, '+');
+	if (!plan_head(plan, session, entry, view, entry->offset))
+		return false;
+	if (!plan->definite && others_wait(plan, entry)) {
+		limit = quantum(plan, entry, more_begin);
+		if (budget < limit)
+			limit = budget > INTERRUPT ? budget : INTERRUPT;
+	}
+	plan_chunk(plan, view, entry->offset, limit);
+	return true;
+}
+
+/* A session's turn. Messages begin in the room's order and before the begun ones go on: what is
+ * short has gone then. After QUANTUM octets of first chunks the begun ones have a turn, one after
+ * the other, so that those do not starve. */
+static void plan_session(struct plan *plan, struct msrp_session *session, size_t budget)
+{
+	struct entry *fresh = session->fresh, *begun = session->begun, *entry;
+	size_t before = plan->octets, had = session->fresh_octets, spent, at;
+
+	for (spent = 0; spent < budget; spent = plan->octets - before) {
+		bool begins = fresh != NULL && (had < QUANTUM || begun == NULL);
+
+		entry = begins ? fresh : begun;
+		if (entry == NULL || plan_is_full(plan))
 			return;
-		if (entry == plan->conn->open || !entry_is_ready(entry))
-			continue;
-		if (!(entry->flags & ENTRY_STARTED) &&
-			(entry->flags & ENTRY_CUT || part_of(plan, entry)->aborted)) {
-			entry_finish(worker, session, entry,
-				false); /* not begun: the member never hears of it */
-			continue;
+		at = plan->octets;
+		if (!begins) {
+			begun = ring_next(&session->begun, entry);
+			if (entry == plan->conn->open)
+				continue; /* it was first */
+			had = 0;
+		} else {
+			fresh = ring_next(&session->fresh, entry);
+			if (part_of(plan, entry)->aborted) {
+				/* not begun: the member never hears of it */
+				entry_finish(plan->worker, session, entry, false);
+				continue;
+			}
 		}
-		if (plan->open != NULL)
-			plan_end(plan, '+');
-		if (!plan_head(plan, session, entry, entry->flags & ENTRY_CUT ? NULL : entry->view,
-			    entry->offset))
+		if (!plan_entry(plan, session, entry, begins && fresh != NULL, budget - spent))
 			return;
-		limit = plan->definite ? SIZE_MAX : others_wait(plan, entry) ? QUANTUM : SIZE_MAX;
-		plan_chunk(
-			plan, entry->flags & ENTRY_CUT ? NULL : entry->view, entry->offset, limit);
+		if (begins)
+			had += plan->octets - at;
 	}
 }
 
 static void plan_build(struct plan *plan)
 {
 	struct connection *conn = plan->conn;
-	struct msrp_session *session;
+	struct msrp_session *session, *next;
+	size_t had;
 
 	/* What was cut off in the middle comes first, whatever it is. */
 	if (!plan_control(plan, 0, conn->rest_octets))
@@ -400,10 +535,27 @@ static void plan_build(struct plan *plan)
 		if (plan->open != NULL)
 			return; /* full, or nothing else to say */
 	}
+	had = plan->octets;
 	if (!plan_control(plan, conn->rest_octets, conn->control_octets - conn->rest_octets))
 		return;
-	for (session = conn->sessions; session != NULL; session = session->next)
-		plan_session(plan, session);
+	if (conn->active == NULL)
+		return;
+	/* RFC 4975 7.1.1: sessions share a connection fairly; context.md 2.7: in turn, 16 KiB each.
+	 * One that is alone has no such limit. */
+	if (conn->turn_octets >= QUANTUM)
+		turn(conn);
+	if (conn->active->active_next == NULL) {
+		plan_session(plan, conn->active, SIZE_MAX);
+		return;
+	}
+	had = conn->open != NULL && conn->open_session == conn->active ? had + conn->turn_octets
+								       : conn->turn_octets;
+	for (session = conn->active; session != NULL && !plan_is_full(plan); session = next) {
+		next = session->active_next;
+		if (had < QUANTUM)
+			plan_session(plan, session, QUANTUM - had);
+		had = 0;
+	}
 }
 
 static void control_consume(struct worker *worker, struct connection *conn, size_t octets)
@@ -428,53 +580,63 @@ static void control_consume(struct worker *worker, struct connection *conn, size
 	}
 }
 
-/* All that the queue pins: of each message what has come and was not sent, not only the view that
- * an entry stands in. */
-static uint64_t pinned_octets(const struct worker *worker, const struct msrp_session *session)
+/* ---- the policy for slow receivers: RFC 7701 6.4, context.md 2.7 ---- */
+
+static uint64_t entry_pins(const struct worker *worker, const struct entry *entry)
+{
+	const struct message_part *mp = &entry->message->part[worker->index];
+
+	if (entry->flags & ENTRY_CUT || entry->view == NULL)
+		return 0;
+	return mp->octets - entry_position(entry) +
+	       (uint64_t)(mp->views - 1 - entry->view->number) * BACKLOG_VIEW_OCTETS;
+}
+
+static uint64_t ring_pins(const struct worker *worker, struct entry *const *ring)
 {
 	const struct entry *entry;
 	uint64_t sum = 0;
 
-	for (entry = session->queue; entry != NULL; entry = entry->next)
-		if (!(entry->flags & ENTRY_CUT) && entry->view != NULL)
-			sum += entry->message->part[worker->index].octets - entry_position(entry);
+	for (entry = *ring; entry != NULL; entry = ring_next(ring, entry))
+		sum += entry_pins(worker, entry);
 	return sum;
 }
 
-#define PINNED_EVERY 8 /* the queue is walked at every so manieth change of a long queue */
-
-static void update_congestion(struct worker *worker, struct msrp_session *session)
+static struct room_part *room_part_of(const struct worker *worker, struct msrp_session *session)
 {
-	const struct switch_shared *shared = worker->shared;
-	uint64_t octets = session->queue_octets;
-	bool high, low;
-
-	if (session->queue_count > 0 && session->queue_count % PINNED_EVERY == 0)
-		octets = pinned_octets(worker, session);
-	high = octets * 10 > shared->leg_queue_octets * 8 ||
-	       session->queue_count * 10ull > shared->leg_queue_messages * 8ull;
-	low = octets * 2 < shared->leg_queue_octets &&
-	      session->queue_count * 2ull < shared->leg_queue_messages &&
-	      (!session->congested ||
-		      pinned_octets(worker, session) * 2 < shared->leg_queue_octets);
-	if ((!session->congested && high) || (session->congested && low)) {
-		session->congested = !session->congested;
-		msrp_session_status_changed(worker, session);
-	}
+	return &session->conf->room->part[worker->index];
 }
 
-static void queue_unlink(struct msrp_session *session, struct entry *entry)
+/* Octets that would be free without it: of each message what has come and was not sent. Walks the
+ * queue. */
+static uint64_t pins(const struct worker *worker, struct msrp_session *session)
 {
-	struct entry **link = &session->queue, *before = NULL;
+	uint64_t sum = ring_pins(worker, &session->fresh) + ring_pins(worker, &session->begun);
 
-	while (*link != entry) {
-		before = *link;
-		link = &(*link)->next;
-	}
-	*link = entry->next;
-	if (session->queue_last == entry)
-		session->queue_last = before;
-	session->queue_count--;
+	session->base = room_part_of(worker, session)->appended - sum;
+	return sum;
+}
+
+/* It pins no more than this: what came to the room since it was known to pin what `base` says. */
+static uint64_t pins_at_most(const struct worker *worker, struct msrp_session *session)
+{
+	return room_part_of(worker, session)->appended - session->base;
+}
+
+static void set_congested(struct worker *worker, struct msrp_session *session, bool congested)
+{
+	session->congested = congested;
+	msrp_session_status_changed(worker, session);
+}
+
+/* Half of the limit, in octets and in messages. Drops nothing: entries may be in a plan. */
+static void clear_if_low(struct worker *worker, struct msrp_session *session)
+{
+	const struct switch_shared *shared = worker->shared;
+
+	if (session->congested && session->queue_count * 2ull < shared->leg_queue_messages &&
+		pins(worker, session) * 2 < shared->leg_queue_octets)
+		set_congested(worker, session, false);
 }
 
 static void entry_finish(
@@ -484,10 +646,9 @@ static void entry_finish(
 	struct message_part *mp = &message->part[worker->index];
 	struct room_part *part = &message->room->part[worker->index];
 
-	queue_unlink(session, entry);
-	if (!(entry->flags & (ENTRY_CUT | ENTRY_WAITING)) && entry->view != NULL)
-		session->queue_octets -= entry->view->payload->len - entry->offset;
-	update_congestion(worker, session);
+	ring_remove(ring_of(session, entry), entry);
+	session->queue_count--;
+	deactivate_if_done(session);
 	if (whole) {
 		worker->counters.copies_whole++;
 		atomic_fetch_add_explicit(&part->deliveries, 1, memory_order_relaxed);
@@ -508,25 +669,79 @@ static void body_taken(struct worker *worker, const struct segment *segment, siz
 	struct view *view;
 
 	entry->offset += (uint32_t)octets;
-	segment->session->queue_octets -= octets;
+	if (entry->flags & ENTRY_FIRST)
+		segment->session->fresh_octets += (uint32_t)octets;
 	/* On to where there are octets or an end; a view may be empty, as the end of a sender's
 	 * chunk. */
 	while (view = entry->view,
 		entry->offset == view->payload->len &&
 			!(view->payload->flags & (PAYLOAD_WHOLE | PAYLOAD_ABORTED))) {
 		if (view->next == NULL) {
+			ring_remove(&segment->session->begun, entry);
+			ring_append(&segment->session->idle, entry);
+			deactivate_if_done(segment->session);
 			fanout_entry_wait(worker, entry);
 			return;
 		}
-		segment->session->queue_octets += view->next->payload->len;
 		fanout_entry_advance(worker, entry, view->next);
 	}
+}
+
+static void head_taken(struct plan *plan, const struct segment *segment)
+{
+	struct msrp_session *session = segment->session;
+	struct connection *conn = plan->conn;
+	struct entry *entry = segment->entry;
+
+	conn->open = entry;
+	conn->open_session = session;
+	conn->open_octets = 0;
+	conn->open_definite = segment->definite;
+	conn->open_tid_len = segment->tid_len;
+	memcpy(conn->open_tid, segment->tid, segment->tid_len);
+	if (!(entry->flags & ENTRY_STARTED)) {
+		ring_remove(&session->fresh, entry);
+		entry->flags |= ENTRY_STARTED | ENTRY_FIRST;
+		ring_append(&session->begun, entry);
+	} else if (!(entry->flags & ENTRY_FIRST)) {
+		session->fresh_octets = 0;
+	}
+	if (part_of(plan, entry)->report != NULL)
+		report_chunk_sent(plan->worker, part_of(plan, entry)->report, session);
+}
+
+static void end_taken(struct plan *plan, const struct segment *segment)
+{
+	struct msrp_session *session = segment->session;
+	struct entry *entry = segment->entry;
+
+	plan->conn->open = NULL;
+	if (segment->flag != '+') {
+		entry_finish(plan->worker, session, entry, segment->flag == '$');
+		return;
+	}
+	entry->flags &= ~(unsigned)ENTRY_FIRST;
+	if (entry_is_ready(entry)) {
+		ring_remove(&session->begun, entry); /* the others' turn */
+		ring_append(&session->begun, entry);
+	}
+}
+
+/* Octets of this session went out. */
+static void turn_taken(struct connection *conn, struct msrp_session *session, size_t octets)
+{
+	if (!session->active)
+		return;
+	while (conn->active != session)
+		turn(conn);
+	conn->turn_octets += (uint32_t)octets;
 }
 
 static void plan_commit(struct plan *plan, size_t taken)
 {
 	struct worker *worker = plan->worker;
 	struct connection *conn = plan->conn;
+	struct msrp_session *session = NULL;
 	struct segment *segment;
 	size_t len, n;
 	int i;
@@ -536,38 +751,29 @@ static void plan_commit(struct plan *plan, size_t taken)
 		len = segment->len;
 		n = taken < len ? taken : len;
 		taken -= n;
-		if (segment->session != NULL)
-			segment->session->progress_at = worker->now_ms;
+		if (segment->session != session) {
+			if (session != NULL)
+				clear_if_low(worker, session);
+			session = segment->session;
+		}
+		if (session != NULL)
+			turn_taken(conn, session, n);
 		switch ((enum segment_kind)segment->kind) {
 		case SEGMENT_CONTROL: control_consume(worker, conn, n); break;
 		case SEGMENT_BODY:
 			conn->open_octets += n;
 			body_taken(worker, segment, n);
 			break;
-		case SEGMENT_HEAD:
-			conn->open = segment->entry;
-			conn->open_session = segment->session;
-			conn->open_octets = 0;
-			conn->open_definite = segment->definite;
-			conn->open_tid_len = segment->tid_len;
-			memcpy(conn->open_tid, segment->tid, segment->tid_len);
-			segment->entry->flags |= ENTRY_STARTED;
-			if (part_of(plan, segment->entry)->report != NULL)
-				report_chunk_sent(worker, part_of(plan, segment->entry)->report,
-					segment->session);
-			break;
-		case SEGMENT_END:
-			conn->open = NULL;
-			if (segment->flag != '+')
-				entry_finish(worker, segment->session, segment->entry,
-					segment->flag == '$');
-			break;
+		case SEGMENT_HEAD: head_taken(plan, segment); break;
+		case SEGMENT_END: end_taken(plan, segment); break;
 		}
 		/* A head or end-line that was cut off has happened all the same: its rest goes
 		 * before anything else. */
 		if (n < len && (segment->kind == SEGMENT_HEAD || segment->kind == SEGMENT_END))
 			connection_write_rest(worker, conn, segment->at + n, len - n);
 	}
+	if (session != NULL)
+		clear_if_low(worker, session);
 }
 
 void backlog_flush(struct worker *worker, struct connection *conn)
@@ -604,40 +810,160 @@ void backlog_flush(struct worker *worker, struct connection *conn)
 	connection_mark_dirty(worker, conn);
 }
 
-struct entry *backlog_add(struct worker *worker, struct msrp_session *session,
-	struct message *message, struct view *view)
+/* Dropped before its first octet, because the member does not keep up. */
+static void entry_skip(struct worker *worker, struct msrp_session *session, struct entry *entry)
 {
+	atomic_fetch_add_explicit(&room_part_of(worker, session)->skipped, 1, memory_order_relaxed);
+	entry_finish(worker, session, entry, false);
+}
+
+/* A begun one is ended with '#' as soon as the transport takes it; what it pins is free now. */
+static void entry_cut(struct worker *worker, struct msrp_session *session, struct entry *entry)
+{
+	uint64_t position = entry_position(entry);
+
+	if (entry->view == NULL) {
+		ring_remove(&session->idle, entry);
+		ring_append(&session->begun, entry);
+		activate(session);
+		entry->flags |= ENTRY_CUT;
+		position = entry->message->part[worker->index].octets;
+	} else {
+		entry->flags |= ENTRY_CUT;
+		fanout_entry_leave(worker, entry);
+	}
+	entry->position = position;
+	connection_mark_dirty(worker, session->connection);
+}
+
+/* Is-composing goes first: what it says is old by then. */
+static void drop_composing(struct worker *worker, struct msrp_session *session)
+{
+	struct entry *entry, *next;
+
+	for (entry = session->fresh; entry != NULL; entry = next) {
+		next = ring_next(&session->fresh, entry);
+		if (entry->message->composing) {
+			worker->counters.copies_dropped_composing++;
+			entry_skip(worker, session, entry);
+		}
+	}
+}
+
+/* More than the limit is pinned, as messages grew: whole ones that have not begun go, the newest
+ * first, then begun ones are cut, those that pin most first. A quarter more than must, so that it
+ * is not looked at again at once. Returns what is left. */
+static uint64_t shed(struct worker *worker, struct msrp_session *session, uint64_t sum, uint64_t to)
+{
+	struct entry *entry, *worst;
+	uint64_t most, octets;
+
+	while (sum > to && session->fresh != NULL) {
+		entry = session->fresh->prev;
+		sum -= entry_pins(worker, entry);
+		worker->counters.copies_dropped_congested++;
+		entry_skip(worker, session, entry);
+	}
+	while (sum > to) {
+		worst = NULL;
+		most = 0;
+		for (entry = session->begun; entry != NULL;
+			entry = ring_next(&session->begun, entry)) {
+			octets = entry_pins(worker, entry);
+			if (octets > most) {
+				most = octets;
+				worst = entry;
+			}
+		}
+		if (worst == NULL)
+			break;
+		sum -= most;
+		worker->counters.copies_cut_congested++;
+		entry_cut(worker, session, worst);
+	}
+	session->base = room_part_of(worker, session)->appended - sum;
+	return sum;
+}
+
+/* Called when the queue grew. Walks it only when it may pin too much, and then not again before the
+ * room has had a part of the limit more. */
+static void congest_if_high(struct worker *worker, struct msrp_session *session)
+{
+	const struct switch_shared *shared = worker->shared;
+	uint64_t limit = shared->leg_queue_octets, octets = 0;
+	bool high = session->queue_count * 10ull >= shared->leg_queue_messages * 8ull;
+
+	if (pins_at_most(worker, session) >= limit / 10 * 8 + limit / LOOK_SHARE)
+		octets = pins(worker, session);
+	if (octets * 10 < limit * 8 && !high)
+		return;
+	if (!session->congested) {
+		set_congested(worker, session, true);
+		drop_composing(worker, session);
+		clear_if_low(worker, session);
+		octets = pins_at_most(worker, session);
+	}
+	if (octets > limit)
+		shed(worker, session, octets, limit / 4 * 3);
+}
+
+/* The time that a peer takes nothing is counted from when there was something. */
+static void wait_begins(const struct worker *worker, struct connection *conn)
+{
+	if (conn->active == NULL && conn->control == NULL)
+		conn->written_at = worker->now_ms;
+}
+
+bool backlog_add(struct worker *worker, struct msrp_session *session, struct message *message,
+	struct view *view)
+{
+	struct message_part *mp = &message->part[worker->index];
 	struct entry *entry;
 
 	/* RFC 7701 6.4: while congested, messages that have not begun are refused, the newest
 	 * first. */
 	if (session->congested || session->queue_count >= worker->shared->leg_queue_messages) {
-		worker->counters.copies_skipped_congested++;
-		return NULL;
+		if (message->composing)
+			worker->counters.copies_skipped_composing++;
+		else
+			worker->counters.copies_skipped_congested++;
+		return false;
 	}
 	entry = pool_get(&worker->entries);
 	if (entry == NULL) {
 		worker->counters.copies_skipped_memory++;
-		return NULL;
+		return false;
 	}
 	*entry = (struct entry){ .message = message,
 		.view = view,
 		.session = pool_index(&worker->sessions, session) & 0xffffff };
 	view->at++;
-	message->part[worker->index].entries++;
-	if (session->queue == NULL) {
-		session->queue = entry;
-		session->progress_at = worker->now_ms;
-	} else {
-		session->queue_last->next = entry;
+	mp->entries++;
+	if (session->fresh == NULL && session->begun == NULL) {
+		session->base = room_part_of(worker, session)->appended - view->payload->len;
+		wait_begins(worker, session->connection);
 	}
-	session->queue_last = entry;
+	ring_append(&session->fresh, entry);
 	session->queue_count++;
-	session->queue_octets += view->payload->len;
+	activate(session);
 	worker->counters.copies_begun++;
-	update_congestion(worker, session);
+	if (mp->report != NULL)
+		report_copy_begun(worker, mp->report, session);
+	congest_if_high(worker, session);
 	connection_mark_dirty(worker, session->connection);
-	return entry;
+	return true;
+}
+
+void backlog_more(struct worker *worker, struct msrp_session *session, struct entry *entry)
+{
+	if (session->fresh == NULL && session->begun == NULL) {
+		session->base = room_part_of(worker, session)->appended - entry->view->payload->len;
+		wait_begins(worker, session->connection);
+	}
+	ring_remove(&session->idle, entry);
+	ring_append(&session->begun, entry);
+	activate(session);
+	connection_mark_dirty(worker, session->connection);
 }
 
 void backlog_drop_all(struct worker *worker, struct msrp_session *session)
@@ -654,50 +980,24 @@ void backlog_drop_all(struct worker *worker, struct msrp_session *session)
 		if (!conn->dead)
 			connection_write_rest(worker, conn, line, len);
 	}
-	while (session->queue != NULL)
-		entry_finish(worker, session, session->queue, false);
+	while (session->begun != NULL)
+		entry_finish(worker, session, session->begun, false);
+	while (session->idle != NULL)
+		entry_finish(worker, session, session->idle, false);
+	while (session->fresh != NULL)
+		entry_finish(worker, session, session->fresh, false);
 }
 
-static void entry_cut(struct worker *worker, struct msrp_session *session, struct entry *entry)
+void backlog_grown(struct worker *worker, struct room_part *part)
 {
-	uint64_t position = entry_position(entry);
-
-	if (!(entry->flags & ENTRY_WAITING)) {
-		session->queue_octets -= entry->view->payload->len - entry->offset;
-		entry->view->at--;
-	}
-	entry->flags |= ENTRY_CUT;
-	entry->position = position;
-	update_congestion(worker, session);
-	connection_mark_dirty(worker, session->connection);
-}
-
-void backlog_trim(struct worker *worker, struct message *message)
-{
-	struct message_part *mp = &message->part[worker->index];
-	uint64_t limit = worker->shared->leg_queue_octets, keep_from = 0;
-	const struct view *view = mp->first;
 	struct msrp_session *session;
-	struct entry *entry;
-	uint32_t n;
 
-	/* A quarter more than must go, so that the members are not looked at again at once. */
-	if (mp->octets - view->payload->offset > limit)
-		keep_from = mp->octets - limit * 3 / 4;
-	if (mp->views > limit / BACKLOG_VIEW_OCTETS) {
-		for (n = mp->views / 4; n > 0; n--)
-			view = view->next;
-		if (view->payload->offset > keep_from)
-			keep_from = view->payload->offset;
-	}
-	if (keep_from == 0)
+	if (part->appended - part->looked_at < worker->shared->leg_queue_octets / LOOK_SHARE)
 		return;
-	for (session = message->room->part[worker->index].first; session != NULL;
-		session = session->member_next)
-		for (entry = session->queue; entry != NULL; entry = entry->next)
-			if (entry->message == message && entry->view != NULL &&
-				!(entry->flags & ENTRY_CUT) && entry_position(entry) < keep_from)
-				entry_cut(worker, session, entry);
+	part->looked_at = part->appended;
+	for (session = part->first; session != NULL; session = session->member_next)
+		if (session->active)
+			congest_if_high(worker, session);
 }
 
 void backlog_refused(struct worker *worker, struct connection *conn, struct span tid)
@@ -707,69 +1007,62 @@ void backlog_refused(struct worker *worker, struct connection *conn, struct span
 		entry_cut(worker, conn->open_session, conn->open);
 }
 
-/* What would be free without it. A queue counts only the views that its entries stand in; behind
- * them the messages grow. */
-static uint64_t pinned(const struct worker *worker, const struct msrp_session *session)
+/* The peer has taken nothing for a second. */
+static bool is_stalled(const struct worker *worker, const struct connection *conn)
 {
-	uint64_t octets = session->connection->control_octets;
-	const struct message_part *mp;
-	const struct entry *entry;
-
-	for (entry = session->queue; entry != NULL; entry = entry->next) {
-		mp = &entry->message->part[worker->index];
-		if (entry->view != NULL && !(entry->flags & ENTRY_CUT))
-			octets += mp->octets - entry_position(entry) +
-				  (uint64_t)mp->views * BACKLOG_VIEW_OCTETS;
-	}
-	return octets;
+	return conn->blocked && worker->now_ms - conn->written_at > 1000;
 }
 
-static bool is_stalled(const struct worker *worker, const struct msrp_session *session)
+static bool any_congested(const struct connection *conn)
 {
-	return session->queue != NULL && worker->now_ms - session->progress_at > 1000;
+	const struct msrp_session *session;
+
+	for (session = conn->active; session != NULL; session = session->active_next)
+		if (session->congested)
+			return true;
+	return false;
 }
 
 void backlog_tick(struct worker *worker)
 {
-	struct connection *conn, *conn_next;
-	struct msrp_session *session, *next;
+	struct connection *conn, *next;
 
-	for (conn = worker->all; conn != NULL; conn = conn_next) {
-		conn_next = conn->next;
-		for (session = conn->sessions; session != NULL; session = next) {
-			next = session->next;
-			if (!session->congested && is_stalled(worker, session) &&
-				pinned(worker, session) * 10 >
-					worker->shared->leg_queue_octets * 8) {
-				session->congested = true;
-				msrp_session_status_changed(worker, session);
-			}
-			if (!session->congested || worker->now_ms - session->progress_at <
-							   worker->shared->congestion_kill_ms)
-				continue;
-			worker->counters.evictions++;
-			connection_close(worker, conn, LEG_CAUSE_CONGESTED);
-			break;
-		}
+	for (conn = TAILQ_FIRST(&worker->used); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, life);
+		if (!conn->blocked ||
+			worker->now_ms - conn->written_at < worker->shared->congestion_kill_ms ||
+			!any_congested(conn))
+			continue;
+		worker->counters.evictions++;
+		connection_close(worker, conn, LEG_CAUSE_CONGESTED);
 	}
+}
+
+static uint64_t connection_pins(const struct worker *worker, const struct connection *conn)
+{
+	struct msrp_session *session;
+	uint64_t sum = conn->control_octets;
+
+	for (session = conn->active; session != NULL; session = session->active_next)
+		sum += pins(worker, session);
+	return sum;
 }
 
 bool backlog_relieve(struct worker *worker)
 {
 	struct connection *conn, *worst = NULL;
-	struct msrp_session *session;
 	uint64_t most = 0, octets;
 
-	for (conn = worker->all; conn != NULL; conn = conn->next)
-		for (session = conn->sessions; session != NULL; session = session->next) {
-			if (!is_stalled(worker, session))
-				continue;
-			octets = pinned(worker, session);
-			if (octets > most) {
-				most = octets;
-				worst = conn;
-			}
+	TAILQ_FOREACH(conn, &worker->used, life)
+	{
+		if (!is_stalled(worker, conn))
+			continue;
+		octets = connection_pins(worker, conn);
+		if (octets > most) {
+			most = octets;
+			worst = conn;
 		}
+	}
 	if (worst == NULL)
 		return false;
 	worker->counters.evictions_memory++;

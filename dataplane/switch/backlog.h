@@ -17,11 +17,15 @@
 struct worker;
 struct connection;
 struct msrp_session;
+struct room_part;
 
-/* A place in `message`, standing at `view` (its first), at the end of the session's queue. NULL:
- * the member is congested or memory is out; it is counted. */
-struct entry *backlog_add(struct worker *worker, struct msrp_session *session,
-	struct message *message, struct view *view);
+/* A place in `message`, standing at `view` (its first), at the end of the session's queue. False:
+ * the member is congested or memory is out; it is counted. The member may become congested by it,
+ * and the place be gone again. */
+bool backlog_add(struct worker *worker, struct msrp_session *session, struct message *message,
+	struct view *view);
+/* An entry that had sent all that had come stands in a view again. */
+void backlog_more(struct worker *worker, struct msrp_session *session, struct entry *entry);
 
 /* Writes what the transport takes. Called once per loop for each connection with something to
  * say. */
@@ -33,8 +37,9 @@ void backlog_drop_all(struct worker *worker, struct msrp_session *session);
 /* What a view costs beside its octets, about: a sender may put a single octet into each. */
 #define BACKLOG_VIEW_OCTETS 512u
 
-/* Members that hold more of `message` than one leg may pin are cut; called when its views grow. */
-void backlog_trim(struct worker *worker, struct message *message);
+/* Messages of this room grew by a view: members that pin too much by it become congested, and
+ * beyond their limit what they have begun is cut. */
+void backlog_grown(struct worker *worker, struct room_part *part);
 
 /* A response refused a chunk of the copy that is being sent: it is ended with '#' (RFC 4975
  * 7.2). */

@@ -17,7 +17,6 @@ static void release_views(struct worker *worker, struct message_part *mp)
 		mp->first = view->next;
 		if (mp->first == NULL)
 			mp->last = NULL;
-		mp->views--;
 		payload_drop(worker, view->payload);
 	}
 }
@@ -64,6 +63,12 @@ void fanout_entry_advance(struct worker *worker, struct entry *entry, struct vie
 	to->at++;
 	entry->view = to;
 	entry->offset = 0;
+	release_views(worker, part_of(worker, entry->message));
+}
+
+void fanout_entry_leave(struct worker *worker, struct entry *entry)
+{
+	entry->view->at--;
 	release_views(worker, part_of(worker, entry->message));
 }
 
@@ -134,7 +139,7 @@ static void append(struct worker *worker, struct room_part *part, struct view *v
 	else
 		mp->last->next = view;
 	mp->last = view;
-	mp->views++;
+	view->number = mp->views++;
 	mp->octets = payload->offset + payload->len;
 	if (payload->flags & PAYLOAD_BEGIN) {
 		part->cursor = part->first;
@@ -152,7 +157,8 @@ static void append(struct worker *worker, struct room_part *part, struct view *v
 		mp->aborted = true;
 	if (payload->flags & PAYLOAD_WHOLE && mp->report != NULL)
 		report_whole(worker, mp->report);
-	backlog_trim(worker, message);
+	part->appended += payload->len + BACKLOG_VIEW_OCTETS;
+	backlog_grown(worker, part);
 }
 
 static bool eligible(
@@ -166,6 +172,12 @@ static bool eligible(
 		return false;
 	if (message->private && conf->participant != message->to_participant)
 		return false;
+	/* context.md 1.6: a direction restricts user content only. */
+	if (conf->flags & MEMBER_HOLD &&
+		!room_type_is_control(span_make(message->type, message->type_len))) {
+		worker->counters.copies_skipped_hold++;
+		return false;
+	}
 	if (!conf->wrapped_all &&
 		!media_type_in(span_make(message->type, message->type_len), conf->wrapped)) {
 		worker->counters
@@ -179,7 +191,6 @@ static bool eligible(
 static bool work(struct worker *worker, struct room_part *part, struct view *view, unsigned *budget)
 {
 	struct message *message = view->payload->message;
-	struct message_part *mp = part_of(worker, message);
 	struct msrp_session *session;
 	struct entry *entry;
 
@@ -191,12 +202,8 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 				continue;
 			if (worker->dirty_count >= FANOUT_CONNECTIONS)
 				*budget = 0;
-			if (backlog_add(worker, session, message, view) != NULL) {
-				if (mp->report != NULL)
-					report_copy_begun(worker, mp->report, session);
-			} else {
+			if (!backlog_add(worker, session, message, view))
 				atomic_fetch_add_explicit(&part->skipped, 1, memory_order_relaxed);
-			}
 		}
 		return part->cursor == NULL;
 	}
@@ -221,9 +228,7 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 				worker, entry); /* a chunk of the sender's ended: nothing to send */
 			continue;
 		}
-		session = pool_at(&worker->sessions, entry->session);
-		session->queue_octets += view->payload->len;
-		connection_mark_dirty(worker, session->connection);
+		backlog_more(worker, pool_at(&worker->sessions, entry->session), entry);
 	}
 	return view->wake == NULL;
 }

@@ -31,5 +31,6 @@ void fanout_member_leaves(struct room_part *part, struct msrp_session *session);
 /* Entries move on or end; both may release views. `from` is the view left. */
 void fanout_entry_wait(struct worker *worker, struct entry *entry);
 void fanout_entry_advance(struct worker *worker, struct entry *entry, struct view *to);
+void fanout_entry_leave(struct worker *worker, struct entry *entry); /* cut: it stands nowhere */
 void fanout_entry_free(struct worker *worker, struct entry *entry);
 #endif

@@ -6,7 +6,6 @@
 #include "dataplane/switch/address.h"
 #include "dataplane/worker.h"
 
-#define DASHES     "-------"
 #define HELD_PIECE 64u /* octets put behind held ones to find out whether they matter */
 #define TID_OCTETS 13
 #define HEAD_WAIT_MS                                                                               \
@@ -376,7 +375,7 @@ static bool emit(struct worker *worker, struct msrp_session *session, struct inb
 		return false;
 	if (in->sent == 0)
 		payload->flags |= PAYLOAD_BEGIN;
-	if (memmem(octets, len, DASHES, 7) != NULL)
+	if (chunk_out_has_dashes(octets, len))
 		payload->flags |= PAYLOAD_DASHES;
 	payload->message = in->message;
 	payload->inbound = in;
@@ -668,6 +667,16 @@ static bool has_place(struct worker *worker, struct msrp_session *session)
 	return true;
 }
 
+/* A REPORT about a SEND that has no record. */
+static void want_report(struct connection *conn, const struct chunk *chunk)
+{
+	if (!chunk->success_report)
+		return;
+	conn->report_wanted = true;
+	conn->id_len = (uint8_t)chunk->message_id.len;
+	memcpy(conn->id, chunk->message_id.at, chunk->message_id.len);
+}
+
 static void answer_now(struct worker *worker, struct connection *conn, unsigned status)
 {
 	if (conn->transaction != NULL)
@@ -725,20 +734,14 @@ enum inbound_take inbound_send(
 	conn->current = session;
 	conn->inbound = NULL;
 	conn->transaction = NULL;
-	conn->chunk_start = start;
-	conn->chunk_octets = 0;
-	conn->has_range = chunk->has_range;
-	conn->range = chunk->range;
+	conn->chunk_at = start;
+	conn->report_wanted = false;
 	conn->bodiless = !chunk->has_body;
-	conn->report_wanted = chunk->success_report && chunk->refuse == 0 && named;
-	if (conn->report_wanted) {
-		conn->id_len = (uint8_t)chunk->message_id.len;
-		memcpy(conn->id, chunk->message_id.at, chunk->message_id.len);
-	}
 	if (!chunk->has_body) {
 		/* RFC 4975 7.1: binds or keeps alive; answered like any SEND, never forwarded. */
 		conn->transaction = transaction_new(worker, session, chunk);
-		conn->has_range = false;
+		if (chunk->refuse == 0 && named)
+			want_report(conn, chunk);
 		if (chunk->refuse != 0)
 			answer_now(worker, conn, chunk->refuse);
 		return INBOUND_TAKE;
@@ -761,8 +764,8 @@ enum inbound_take inbound_send(
 		if (in == NULL && !known && status == 0)
 			status = 413; /* and no record is left */
 	}
-	/* A duplicate's, unless the REPORT of the first is still to come. */
-	conn->report_wanted &= known && !has_ended(session, chunk->message_id, hash);
+	if (known && !has_ended(session, chunk->message_id, hash))
+		want_report(conn, chunk); /* else the REPORT of the first is still to come */
 	conn->inbound = in;
 	conn->transaction = transaction_new(worker, session, chunk);
 	if (in == NULL) {
@@ -770,6 +773,7 @@ enum inbound_take inbound_send(
 			answer_now(worker, conn, status);
 		return INBOUND_TAKE;
 	}
+	conn->chunk_end = chunk->has_range ? chunk->range.end : BYTE_RANGE_UNKNOWN;
 	in->touched_at = worker->now_ms;
 	if (in->state == INBOUND_REFUSED)
 		answer_now(worker, conn, in->status);
@@ -787,10 +791,10 @@ void inbound_body(struct worker *worker, struct msrp_session *session, struct sp
 {
 	struct connection *conn = session->connection;
 	struct inbound *in = conn->inbound;
-	uint64_t limit, at = conn->chunk_start + conn->chunk_octets, last = at + octets.len - 1;
+	uint64_t limit, at = conn->chunk_at, last = at + octets.len - 1;
 	size_t skip;
 
-	conn->chunk_octets += octets.len;
+	conn->chunk_at += octets.len;
 	if (in == NULL || in->state == INBOUND_REFUSED)
 		return;
 	in->touched_at = worker->now_ms;
@@ -875,7 +879,7 @@ static void give_chunk_end(
 static bool end_lies(
 	const struct connection *conn, const struct inbound *in, uint64_t last, char flag)
 {
-	if (conn->has_range && conn->range.end != BYTE_RANGE_UNKNOWN && conn->range.end != last)
+	if (conn->chunk_end != BYTE_RANGE_UNKNOWN && conn->chunk_end != last)
 		return true;
 	return flag == '$' &&
 	       (in->reach > last || (in->total != BYTE_RANGE_UNKNOWN && in->total != last));
@@ -884,7 +888,7 @@ static bool end_lies(
 void inbound_end(struct worker *worker, struct msrp_session *session, char flag)
 {
 	struct connection *conn = session->connection;
-	uint64_t last = conn->chunk_start - 1 + conn->chunk_octets;
+	uint64_t last = conn->chunk_at - 1;
 	struct inbound *in = conn->inbound;
 	struct transaction *tx;
 

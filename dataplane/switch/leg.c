@@ -98,7 +98,8 @@ void leg_mark_dirty(struct worker *worker, struct leg *leg)
  * workers that have some. */
 static void part_update(struct leg *leg)
 {
-	bool now = leg->session != NULL && leg->member && !leg->removing && leg->rebinding == NULL;
+	bool now = leg->session != NULL && leg->state == LEG_BOUND && leg->member &&
+		   !leg->removing && leg->rebinding == NULL && !leg->reconnect;
 
 	if (now == leg->in_part)
 		return;
@@ -130,7 +131,7 @@ static void control_issue(struct worker *worker, struct leg *leg)
 	control->conf = leg->conf;
 	control->member = leg->in_part;
 	control->joined = leg->joined;
-	control->remove = leg->removing || leg->rebinding != NULL;
+	control->remove = leg->removing || leg->rebinding != NULL || leg->reconnect;
 	control->cause = LEG_CAUSE_REMOVED;
 	worker_post(worker, leg->session_worker, &control->post, POST_LEG_CONTROL);
 }
@@ -230,7 +231,8 @@ void leg_bind_ask(struct worker *worker, struct msrp_session *session)
 		home == worker->index)
 		leg = leg_at(worker, index);
 	if (leg == NULL || leg->removing || session->secure != (leg->tls != 0) ||
-		memcmp(leg->session_id, session->session_id, SESSION_ID_OCTETS) != 0) {
+		!span_eq(
+			leg->conf->session_id, span_make(session->session_id, SESSION_ID_OCTETS))) {
 		answer_bind(worker, session, 481); /* RFC 4975 10.7 */
 		return;
 	}
@@ -248,6 +250,8 @@ void leg_bind_ask(struct worker *worker, struct msrp_session *session)
 	bind_to(worker, leg, session);
 	worker_post(worker, session->worker, &session->post, POST_BIND_ANSWER);
 }
+
+static void connect_if_due(struct worker *worker, struct leg *leg);
 
 void leg_unbound(struct worker *worker, struct msrp_session *session)
 {
@@ -268,7 +272,7 @@ void leg_unbound(struct worker *worker, struct msrp_session *session)
 	worker_post(worker, session->worker, &session->post, POST_UNBOUND_ACK);
 	leg->rebinding = NULL;
 	if (next != NULL) {
-		if (leg->removing) {
+		if (leg->removing || leg->reconnect) {
 			answer_bind(worker, next, 481);
 		} else {
 			bind_to(worker, leg, next);
@@ -276,6 +280,11 @@ void leg_unbound(struct worker *worker, struct msrp_session *session)
 		}
 	} else {
 		leg_mark_dirty(worker, leg);
+	}
+	if (leg->reconnect) {
+		leg->reconnect = false;
+		leg->cause = LEG_CAUSE_NEW;
+		connect_if_due(worker, leg);
 	}
 	leg_settle(worker, leg);
 }
@@ -315,7 +324,7 @@ static void connect_if_due(struct worker *worker, struct leg *leg)
 	struct msrp_session *session;
 
 	if (leg->setup != LEG_ACTIVE || leg->session != NULL || leg->removing ||
-		leg->conf->path.len == 0)
+		leg->conf->path.len == 0 || leg->target.port == 0)
 		return;
 	session = pool_get(&worker->sessions);
 	if (session == NULL) {
@@ -325,20 +334,21 @@ static void connect_if_due(struct worker *worker, struct leg *leg)
 	}
 	memset(session, 0, sizeof(*session));
 	session->worker = session->home = worker->index;
-	memcpy(session->session_id, leg->session_id, SESSION_ID_OCTETS);
 	session->conf = leg->conf;
 	session->leg = leg;
 	leg->session = session;
 	leg->session_worker = worker->index;
 	leg->lent = leg->conf;
 	ids_lend(leg, session);
-	connection_connect(worker, session);
+	connection_connect(worker, session, &leg->target);
 }
 
 void leg_connected(struct worker *worker, struct msrp_session *session)
 {
 	struct leg *leg = session->leg;
 
+	if (leg->state == LEG_BOUND)
+		return;
 	leg->state = LEG_BOUND;
 	leg->cause = LEG_CAUSE_NONE;
 	leg->bindings++;
@@ -361,19 +371,40 @@ static int check_path(struct span path)
 	return 0;
 }
 
-int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct object_tag *tag,
-	const struct leg_settings *settings, struct span path, struct leg **out)
+/* Where an active leg connects. -EINVAL: a name, or nonsense. */
+static int target_choose(const struct leg_settings *settings, struct span path, struct span connect,
+	struct target *target)
 {
+	struct msrp_path parsed;
+
+	if (settings->setup != LEG_ACTIVE)
+		return 0;
+	if (connect.len > 0)
+		return target_parse(connect, target);
+	if (path.len == 0 || msrp_path_parse(path, &parsed) != 0)
+		return 0; /* none yet, or it stays */
+	return target_of_uri(parsed.first, target);
+}
+
+int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct object_tag *tag,
+	const struct leg_settings *settings, struct span path, struct span connect,
+	struct leg **out)
+{
+	const struct switch_shared *shared = worker->shared;
+	const char *authority =
+		settings->family == 4 && shared->authority_ip4[0] != '\0'   ? shared->authority_ip4
+		: settings->family == 6 && shared->authority_ip6[0] != '\0' ? shared->authority_ip6
+									    : shared->authority;
 	struct conf_parts parts = { .path = path };
-	char uri[sizeof(worker->shared->authority) + SESSION_ID_OCTETS + 32],
-		id[SESSION_ID_OCTETS + 1];
+	char uri[sizeof(shared->authority) + SESSION_ID_OCTETS + 32], id[SESSION_ID_OCTETS + 1];
+	struct target target = { .port = 0 };
 	uint32_t generation;
 	struct leg *leg;
 	int len;
 
 	/* TLS is not built: a leg that asks for it must not be left in the clear. */
 	if (room->closing || settings->tls != 0 || settings->setup > LEG_ACTIVE ||
-		check_path(path) != 0)
+		check_path(path) != 0 || target_choose(settings, path, connect, &target) != 0)
 		return -EINVAL;
 	leg = pool_get(&worker->legs);
 	if (leg == NULL)
@@ -384,7 +415,8 @@ int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct
 	leg->slot = slot;
 	leg->room = room;
 	leg->tag = *tag;
-	leg->setup = settings->setup;
+	leg->setup = (uint8_t)settings->setup;
+	leg->target = target;
 	leg->bind_ms = settings->bind_ms;
 	leg->cause = LEG_CAUSE_NEW;
 	leg->unbound_at = worker->now_ms;
@@ -392,9 +424,7 @@ int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct
 	 * lives. */
 	snprintf(id, sizeof(id), "%02x%08x", worker->index, pool_index(&worker->legs, leg));
 	worker_secret_text(worker, id + 10, SESSION_ID_OCTETS - 10);
-	memcpy(leg->session_id, id, SESSION_ID_OCTETS);
-	len = snprintf(uri, sizeof(uri), "msrp://%s/%.*s;tcp", worker->shared->authority,
-		SESSION_ID_OCTETS, id);
+	len = snprintf(uri, sizeof(uri), "msrp://%s/%.*s;tcp", authority, SESSION_ID_OCTETS, id);
 	parts.uri = span_make(uri, (size_t)len);
 	leg->conf = conf_new(worker, leg, &parts);
 	if (leg->conf == NULL) {
@@ -426,27 +456,35 @@ static int conf_replace(struct worker *worker, struct leg *leg, const struct con
 }
 
 int leg_update(struct worker *worker, struct leg *leg, const struct leg_settings *settings,
-	struct span path)
+	struct span path, struct span connect)
 {
 	struct conf_parts parts = parts_of(leg->conf);
+	struct target target = leg->target;
 	int result;
 
-	if (settings->tls != leg->tls || settings->setup > LEG_ACTIVE || check_path(path) != 0)
+	if (settings->tls != leg->tls || settings->setup > LEG_ACTIVE || check_path(path) != 0 ||
+		target_choose(settings, path.len > 0 ? path : leg->conf->path, connect, &target) !=
+			0)
 		return -EINVAL;
 	if (path.len > 0)
 		parts.path = path;
 	result = conf_replace(worker, leg, &parts);
 	if (result != 0)
 		return result;
-	leg->setup = settings->setup;
+	leg->setup = (uint8_t)settings->setup;
+	leg->target = target;
 	leg->bind_ms = settings->bind_ms;
 	if (leg->session == NULL) {
 		leg->unbound_at = worker->now_ms;
 		if (leg->cause == LEG_CAUSE_TIMEOUT)
 			leg->cause = LEG_CAUSE_NEW; /* a new exchange gives it its time again */
 	}
-	if (settings->rebind != 0 && leg->session != NULL && leg->setup == LEG_PASSIVE)
-		leg->rebind = true;
+	if (settings->rebind != 0 && leg->session != NULL) {
+		if (leg->setup == LEG_PASSIVE)
+			leg->rebind = true;
+		else
+			leg->reconnect = true;
+	}
 	leg->revision = ++worker->mailbox.revision;
 	control_issue(worker, leg);
 	connect_if_due(worker, leg);

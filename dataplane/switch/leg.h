@@ -13,6 +13,7 @@
 #define DATAPLANE_SWITCH_LEG_H
 #include <stdbool.h>
 #include <stdint.h>
+#include "dataplane/msrp/target.h"
 #include "dataplane/post.h"
 #include "include/ids.h"
 #include "include/span.h"
@@ -95,9 +96,10 @@ struct leg {
 	struct message_ids *ids;        /* while it is not bound */
 	struct leg_control control;
 	uint64_t joined;
-	char session_id[SESSION_ID_OCTETS];
-	uint8_t setup; /* enum leg_setup */
+	struct target target; /* LEG_ACTIVE: where we connect; port 0: not known yet */
+	uint8_t setup;        /* enum leg_setup */
 	bool tls;
+	bool reconnect; /* LEG_ACTIVE: the old binding goes, then we connect anew */
 };
 _Static_assert(sizeof(struct leg) <= 256, "one per leg of switch.max_legs");
 
@@ -105,9 +107,10 @@ struct room_part;
 
 /* Commands. Each returns 0 or what EVENT_ANSWER carries. text functions: controller.h text_get. */
 int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct object_tag *tag,
-	const struct leg_settings *settings, struct span path, struct leg **out);
+	const struct leg_settings *settings, struct span path, struct span connect,
+	struct leg **out);
 int leg_update(struct worker *worker, struct leg *leg, const struct leg_settings *settings,
-	struct span path);
+	struct span path, struct span connect);
 int leg_member_add(struct worker *worker, struct leg *leg, const struct member_settings *settings,
 	struct span identities, struct span alias, struct span wrapped);
 int leg_member_flags(struct worker *worker, struct leg *leg, uint32_t flags);
@@ -124,7 +127,7 @@ void leg_bind_ask(struct worker *worker, struct msrp_session *session);
 void leg_unbound(struct worker *worker, struct msrp_session *session);
 struct session_status;
 void leg_session_status(struct worker *worker, struct session_status *told);
-/* Our connect to the peer of an active leg succeeded. */
+/* The peer of an active leg took our binding SEND, or has sent something itself; once or more. */
 void leg_connected(struct worker *worker, struct msrp_session *session);
 void leg_controlled(struct worker *worker, struct leg_control *control);
 

@@ -38,10 +38,10 @@ struct entry {
 		struct view *view; /* where it stands; NULL: it waits behind the last */
 		uint64_t position; /* ENTRY_CUT: octets of the message that were sent */
 	};
-	uint32_t offset;       /* octets of that view already handed to the transport */
-	uint32_t session : 24; /* index of the msrp_session on this worker */
-	uint32_t flags : 8;    /* enum entry_flag */
-	struct entry *next;    /* in the session's queue */
+	uint32_t offset;           /* octets of that view already handed to the transport */
+	uint32_t session : 24;     /* index of the msrp_session on this worker */
+	uint32_t flags : 8;        /* enum entry_flag */
+	struct entry *next, *prev; /* in one of its session's lists: a ring */
 	struct entry *wait_next;
 };
 enum entry_flag {
@@ -50,13 +50,14 @@ enum entry_flag {
 		1 << 1, /* its session has gone; it is freed when its message next touches it */
 	ENTRY_WAITING = 1 << 2, /* on a waiting or wake list */
 	ENTRY_CUT = 1 << 3,     /* to be ended with '#': backlog policy */
+	ENTRY_FIRST = 1 << 4,   /* its first chunk is not ended */
 };
 
 struct message_part {
 	struct view *first, *last;
 	struct entry *waiting; /* entries that have consumed every view */
 	uint32_t at_end;       /* how many those are */
-	uint32_t views;        /* how many there are */
+	uint32_t views;        /* how many there have been */
 	uint32_t entries;      /* live and dead ones together */
 	uint64_t octets;       /* in the views so far: where the next one starts */
 	struct report_part *report;
@@ -82,6 +83,7 @@ struct message {
 	bool whole;              /* the room saw its end */
 	bool private;
 	bool control;    /* private, and no chat but a notification: context.md 2.5 */
+	bool composing;  /* says that somebody is writing: dropped first */
 	bool no_private; /* the sender may not send private messages */
 	struct room *room;
 	struct inbound *inbound; /* home's; NULL when the sender has gone */

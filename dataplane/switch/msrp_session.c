@@ -66,7 +66,6 @@ void msrp_session_leave(struct worker *worker, struct msrp_session *session)
 void msrp_session_unbind(struct worker *worker, struct msrp_session *session, enum leg_cause cause)
 {
 	struct connection *conn = session->connection;
-	struct msrp_session **link;
 
 	inbound_abandon_all(worker, session);
 	inbound_wait_ends(worker, session);
@@ -79,12 +78,7 @@ void msrp_session_unbind(struct worker *worker, struct msrp_session *session, en
 			transaction_free(worker, conn->transaction);
 		conn->transaction = NULL;
 	}
-	for (link = &conn->sessions; *link != session; link = &(*link)->next)
-		;
-	*link = session->next;
-	if (conn->sessions == NULL)
-		conn->since = worker->now_ms;
-	session->connection = NULL;
+	connection_let_go(worker, conn, session);
 	session->unbinding = true;
 	session->cause = (uint8_t)cause;
 	worker_post(worker, session->home, &session->post, POST_UNBOUND);

@@ -20,6 +20,8 @@
 struct connection;
 struct nickname_ask;
 
+#define BINDING_TID_OCTETS 13 /* 65 random bits: RFC 4975 7.1 asks for 64 */
+
 /* How a session tells its leg that it is congested, or no longer. One is on its way at a time. */
 struct session_status {
 	struct post post;
@@ -41,11 +43,15 @@ struct msrp_session {
 	bool join;       /* with a good answer to a bind: it is a member from `joined` on */
 	uint8_t cause;   /* enum leg_cause, with POST_UNBOUND */
 	uint16_t status; /* answer of the home worker to a bind: 200, 481, 506 */
-	/* out */
-	struct entry *queue, *queue_last;
-	uint32_t queue_count;
-	uint64_t queue_octets;
-	uint64_t progress_at; /* ms; octets last went out, or the queue was empty */
+	/* out: what waits to be sent (backlog.h), in rings */
+	struct entry *fresh; /* not begun, in the room's order */
+	struct entry *begun; /* begun, with octets or an end to send; the first is next */
+	struct entry *idle;  /* begun, all that has come is sent */
+	struct msrp_session *active_next; /* of the connection */
+	uint64_t base;                    /* room_part.appended less what is pinned, or less */
+	uint32_t queue_count;             /* of the three */
+	uint32_t fresh_octets;            /* of first chunks since another one had its turn */
+	bool active;                      /* fresh or begun is not empty */
 	/* in */
 	struct inbound *inbound;
 	uint32_t inbound_count;
@@ -58,8 +64,16 @@ struct msrp_session {
 	uint16_t worker;               /* of the connection */
 	uint16_t home;                 /* of the leg */
 	bool secure;
-	struct leg *leg;                    /* the home worker's */
-	char session_id[SESSION_ID_OCTETS]; /* as asked for */
+	bool asking; /* active: our binding SEND has no answer yet, or waits for the connection */
+	struct leg *leg; /* the home worker's */
+	union {
+		char session_id[SESSION_ID_OCTETS]; /* as asked for, until there is a conf */
+		struct {
+			uint64_t since;               /* ms; asking */
+			char tid[BINDING_TID_OCTETS]; /* of that SEND; tid_len 0: not sent */
+			uint8_t tid_len;
+		} ask;
+	};
 };
 
 /* `congested` changed. */

@@ -59,6 +59,7 @@ struct view {
 	struct view *work_next; /* in the room's fan-out work on this worker */
 	struct entry *wake;     /* entries that had consumed all before and are to be told */
 	uint32_t at;            /* entries whose place is in this view */
+	uint32_t number;        /* which of its message's, on this worker */
 };
 
 struct payload {

@@ -114,7 +114,7 @@ struct object_id room_object_id(const struct worker *worker, const struct room *
 		pool_index(&worker->rooms, room), room->generation };
 }
 
-static bool is_control_payload(struct span type)
+bool room_type_is_control(struct span type)
 {
 	return span_eq_nocase(type, SPAN_LITERAL("message/imdn+xml")) ||
 	       span_eq_nocase(type, SPAN_LITERAL("application/im-iscomposing+xml"));
@@ -123,7 +123,7 @@ static bool is_control_payload(struct span type)
 /* RFC 7701 6.2; context.md 2.5: a message to one participant. */
 static unsigned admit_private(struct room *room, struct message *message, struct span to)
 {
-	bool control = is_control_payload(span_make(message->type, message->type_len));
+	bool control = room_type_is_control(span_make(message->type, message->type_len));
 	struct leg *leg;
 	unsigned status = 404;
 
@@ -187,6 +187,8 @@ static void begin(struct worker *worker, struct room *room, struct message *mess
 		return;
 	if (message->control)
 		message->counted = false; /* context.md 2.5: not counted or reported */
+	message->composing = span_eq_nocase(span_make(message->type, message->type_len),
+		SPAN_LITERAL("application/im-iscomposing+xml"));
 	message->order = ++room->order + 1;
 	room->counts.messages++;
 	for (w = 0; w < worker->shared->workers; w++) {

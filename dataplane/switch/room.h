@@ -43,7 +43,9 @@ struct room_part {
 		*cursor; /* where the member list was left, while work->payload is a BEGIN */
 	uint32_t work_octets;
 	bool working, full;
-	struct report_part *reports;               /* counted messages not settled yet */
+	uint64_t appended; /* octets of all views ever, with what each costs beside them: backlog */
+	uint64_t looked_at;          /* `appended` when backlog_grown last looked at the members */
+	struct report_part *reports; /* counted messages not settled yet */
 	_Atomic uint64_t deliveries, cut, skipped; /* read by the home worker for EVENT_ROOM */
 };
 
@@ -80,6 +82,9 @@ int room_set(struct worker *worker, struct room *room, const struct room_setting
 void room_close(struct worker *worker, struct room *room);
 struct room *room_find(struct worker *worker, const struct object_id *id);
 struct object_id room_object_id(const struct worker *worker, const struct room *room);
+
+/* IMDN and is-composing: neither user content nor private messages (context.md 1.6, 2.5). */
+bool room_type_is_control(struct span type);
 
 /* A piece of a message arrived at the room (POST_PAYLOAD): verdict, order, hand on. */
 void room_payload(struct worker *worker, struct payload *payload);

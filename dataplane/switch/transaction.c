@@ -30,6 +30,11 @@ struct transaction *transaction_new(
 		.failure_report = (uint8_t)chunk->failure_report };
 	/* RFC 4975 7.2: a response to SEND goes to the leftmost URI of the From-Path. */
 	to = msrp_path_parse(chunk->from_path, &from) == 0 ? from.first : chunk->from_path;
+	/* A request without a From-Path is refused, and the peer's own path is known. */
+	if (to.len == 0)
+		to = session->conf->path_first;
+	if (to.len == 0)
+		tx->failure_report = FAILURE_REPORT_NO; /* there is nobody to answer to */
 	if (to.len > sizeof(tx->to)) {
 		tx->to_text = pool_get(&worker->texts);
 		if (tx->to_text == NULL) {
@@ -37,7 +42,8 @@ struct transaction *transaction_new(
 			return NULL;
 		}
 	}
-	memcpy(tx->to_text != NULL ? tx->to_text->octets : tx->to, to.at, to.len);
+	if (to.len > 0)
+		memcpy(tx->to_text != NULL ? tx->to_text->octets : tx->to, to.at, to.len);
 	tx->to_len = (uint16_t)to.len;
 	tx->tid_len = (uint8_t)chunk->tid.len;
 	memcpy(tx->tid, chunk->tid.at, chunk->tid.len);

@@ -34,6 +34,9 @@ struct tcp_ops {
 	void (*closed)(void *user, int reason);
 	/* A wake descriptor is readable: drain it. */
 	void (*woken)(void *owner, int fd);
+	/* Somebody connects and there is no descriptor left: true: the user has closed one of its
+	 * connections. */
+	bool (*crowded)(void *owner);
 };
 
 /* Waits at most timeout_ms (0: not at all, -1: for ever) until a connection or a wake descriptor
@@ -60,7 +63,10 @@ struct tcp_kernel_settings {
 	unsigned listener_count;
 	int wake_fds[2]; /* borrowed */
 	uint32_t max_connections;
+	void *memory; /* max_connections * tcp_kernel_octets() octets, zero-filled, borrowed; NULL: the heap's */
 };
+/* Of the record of one connection. */
+size_t tcp_kernel_octets(void);
 must_check int tcp_kernel_new(struct tcp **out, const struct tcp_kernel_settings *settings,
 	const struct tcp_ops *ops, void *owner);
 void tcp_free(struct tcp *tcp); /* closes everything without callbacks */

@@ -43,7 +43,9 @@ struct tcp {
 	uint64_t off_since_ms;
 	bool listeners_off; /* out of descriptors: not asked again until a connection closes */
 	struct tcp_conn *conns, *free_list, *closed_list;
+	bool borrowed; /* conns are the owner's memory */
 	uint32_t count;
+	uint32_t fresh, max_connections;       /* records used at least once, and in all */
 	struct epoll_event events[EVENTS_MAX]; /* of the last tcp_wait */
 	int event_count;
 };
@@ -135,6 +137,11 @@ static void set_interest(struct tcp_conn *conn, uint32_t interest)
 	epoll_ctl(conn->tcp->epoll_fd, EPOLL_CTL_MOD, conn->fd, &event);
 }
 
+size_t tcp_kernel_octets(void)
+{
+	return sizeof(struct tcp_conn);
+}
+
 int tcp_kernel_new(struct tcp **out, const struct tcp_kernel_settings *settings,
 	const struct tcp_ops *ops, void *owner)
 {
@@ -148,14 +155,14 @@ int tcp_kernel_new(struct tcp **out, const struct tcp_kernel_settings *settings,
 	tcp->owner = owner;
 	memcpy(tcp->wake_fds, settings->wake_fds, sizeof(tcp->wake_fds));
 	tcp->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	tcp->conns = calloc(settings->max_connections, sizeof(*tcp->conns));
+	tcp->borrowed = settings->memory != NULL;
+	tcp->conns = settings->memory;
+	if (!tcp->borrowed)
+		tcp->conns = calloc(settings->max_connections, sizeof(*tcp->conns));
 	tcp->listeners = calloc(settings->listener_count + 1, sizeof(int));
 	if (tcp->epoll_fd < 0 || tcp->conns == NULL || tcp->listeners == NULL)
 		goto fail;
-	for (i = settings->max_connections; i-- > 0;) {
-		tcp->conns[i].next = tcp->free_list;
-		tcp->free_list = &tcp->conns[i];
-	}
+	tcp->max_connections = settings->max_connections;
 	result = watch(tcp, tcp->wake_fds[0], WAKE_MARK, EPOLLIN);
 	if (result == 0)
 		result = watch(tcp, tcp->wake_fds[1], WAKE_MARK + 2, EPOLLIN);
@@ -193,7 +200,8 @@ void tcp_free(struct tcp *tcp)
 	if (tcp->epoll_fd >= 0)
 		close(tcp->epoll_fd);
 	free(tcp->listeners);
-	free(tcp->conns);
+	if (!tcp->borrowed)
+		free(tcp->conns);
 	free(tcp);
 }
 
@@ -202,9 +210,12 @@ static struct tcp_conn *conn_new(struct tcp *tcp, int fd)
 	struct tcp_conn *conn = tcp->free_list;
 	int on = 1, sndbuf = SNDBUF_OCTETS, notsent = NOTSENT_OCTETS;
 
-	if (conn == NULL)
+	if (conn != NULL)
+		tcp->free_list = conn->next;
+	else if (tcp->fresh < tcp->max_connections)
+		conn = &tcp->conns[tcp->fresh++];
+	else
 		return NULL;
-	tcp->free_list = conn->next;
 	*conn = (struct tcp_conn){ .tcp = tcp, .fd = fd };
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
@@ -270,6 +281,8 @@ static void do_accept(struct tcp *tcp, unsigned listener)
 	for (i = 0; i < ACCEPTS_MAX; i++) {
 		fd = accept4(tcp->listeners[listener], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
+			if ((errno == EMFILE || errno == ENFILE) && tcp->ops->crowded(tcp->owner))
+				continue;
 			if (errno == EMFILE || errno == ENFILE) {
 				/* Level-triggered: asking again at once would spin. The peers wait
 				 * in the kernel's queue until one of ours goes. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* stress_switch: members on several workers of the real switch; every one must get every message
- * once, whole, and all in the same order. usage: stress_switch [messages [members [workers]]]
+ * once, whole, and all in the same order. usage: stress_switch [messages [members [workers [guests]]]]
  *
+ * Guests come and go meanwhile: some leave by command, some drop their connection, some stop reading;
+ * nobody else may notice.
  * Every member sends its share, as fast as its window of unanswered messages allows, in bodies of 1
  * to 6000 octets (now and then 200 KB in several chunks). A message's text is its number, its
  * length and octets that follow from the number. Plain main: runs under TSan too.
@@ -13,9 +15,11 @@
 #include "dataplane/msrp/cpim.h"
 #include "tests/support/switch_rig.h"
 
-#define WINDOW  16 /* messages of one sender without an answer; below the limit of open messages */
-#define STALL_S 20
-#define CHUNK   60000
+#define WINDOW     16 /* messages of one sender without an answer; below the limit of open messages */
+#define STALL_S    20
+#define BEHIND_MAX 400
+#define CHUNK      60000
+#define STEP_EVERY 2000 /* deliveries between two things that a guest does */
 
 struct partial { /* a message that is arriving at a member */
 	char id[CHUNK_TID_MAX + 1];
@@ -27,17 +31,25 @@ struct partial { /* a message that is arriving at a member */
 struct member {
 	struct rig_leg leg;
 	struct msrp_peer peer;
-	int sent, answered, whole;
+	int sent, whole;
 	uint8_t *seen; /* per message number */
 	int *begins;   /* message numbers, in the order in which they began here */
 	int begin_count;
 	struct partial partial[64];
-	uint64_t report_200s;
+	long long parts, report_200s; /* chunks sent, and answered 200 */
 };
 
-static int messages = 10000, members = 20, workers = 2;
+/* Whom nothing is asked of. */
+struct guest {
+	struct rig_leg leg;
+	struct msrp_peer peer;
+	bool here, stalled;
+};
+
+static int messages = 10000, members = 20, workers = 2, guests = 0;
 static struct member *all;
-static uint64_t octets;
+static struct guest *guest;
+static uint64_t octets, visits, randomness = 0x9e3779b97f4a7c15ull;
 
 static size_t length_of(int number)
 {
@@ -93,6 +105,7 @@ static void send_message(struct member *m, int number)
 		write_chunk(m, tid, id, at + 1, n, total, body + at, at + n == total ? '$' : '+');
 	}
 	m->sent++;
+	m->parts += part;
 	free(body);
 }
 
@@ -180,15 +193,65 @@ static void take(struct member *m)
 		die("a sender got its own message", (int)(m - all), number);
 }
 
-/* Parts of a long message are answered one by one: the window counts whole messages by their last
- * part. */
-static int unanswered(const struct member *m, int first)
+static unsigned dice(unsigned sides)
 {
-	int number, parts = 0, sent = 0;
+	randomness ^= randomness << 13;
+	randomness ^= randomness >> 7;
+	randomness ^= randomness << 17;
+	return (unsigned)(randomness >> 33) % sides;
+}
 
-	for (number = first; sent < m->sent; number += members, sent++)
-		parts += (int)((length_of(number) + 200) / CHUNK) + 1;
-	return parts > (int)m->report_200s ? parts - (int)m->report_200s : 0;
+/* One of them comes, goes, or changes its mind about reading. */
+static void guest_step(struct switch_rig *rig, const struct object_id *room)
+{
+	unsigned who = dice((unsigned)guests);
+	struct guest *g = &guest[who];
+	char name[16];
+	bool drops;
+
+	if (!g->here) {
+		snprintf(name, sizeof(name), "guest%u", who);
+		*g = (struct guest){ .here = true, .stalled = dice(3) == 0 };
+		g->leg = rig_leg(rig, room, name, (unsigned)members + who, true);
+		peer_bind(&g->peer, rig->port, &g->leg);
+		visits++;
+		return;
+	}
+	if (g->stalled && dice(2) == 0) {
+		g->stalled = false;
+		return;
+	}
+	drops = dice(2) == 0;
+	if (drops)
+		peer_close(&g->peer);
+	rig_leg_command(rig, CMD_LEG_REMOVE, &g->leg);
+	if (!drops)
+		peer_close(&g->peer);
+	g->here = false;
+}
+
+static void guests_read(void)
+{
+	int i, n;
+
+	for (i = 0; i < guests; i++)
+		for (n = 0; n < 64 && guest[i].here && !guest[i].stalled; n++)
+			if (!peer_poll(&guest[i].peer))
+				break;
+}
+
+/* How many messages the slowest member is behind: far from the limit of its queue, so that nothing is
+ * skipped for it. */
+static int behind(void)
+{
+	int i, sent = 0, most = 0;
+
+	for (i = 0; i < members; i++)
+		sent += all[i].sent;
+	for (i = 0; i < members; i++)
+		if (sent - all[i].sent - all[i].whole > most)
+			most = sent - all[i].sent - all[i].whole;
+	return most;
 }
 
 int main(int argc, char **argv)
@@ -196,7 +259,9 @@ int main(int argc, char **argv)
 	struct timespec start, now;
 	struct switch_rig rig;
 	struct object_id room;
-	int i, n, done, own, idle = 0;
+	int i, n, done, own, room_left, idle = 0;
+	long long heard = 0, stepped = 0;
+	struct pollfd *fds;
 	char name[16];
 	double seconds;
 
@@ -206,15 +271,22 @@ int main(int argc, char **argv)
 		members = atoi(argv[2]);
 	if (argc > 3)
 		workers = atoi(argv[3]);
+	if (argc > 4)
+		guests = atoi(argv[4]);
+	if (getenv("PLENUM_NIGHTLY_SCALE") != NULL)
+		messages = (int)((long long)messages * atoi(getenv("PLENUM_NIGHTLY_SCALE")) / 100);
 	rig_start(&rig, (unsigned)workers, "");
 	room = rig_room(&rig, 0, 0);
 	all = calloc((size_t)members, sizeof(*all));
+	fds = calloc((size_t)members, sizeof(*fds));
+	guest = calloc((size_t)guests + 1, sizeof(*guest));
 	for (i = 0; i < members; i++) {
 		snprintf(name, sizeof(name), "u%d", i);
 		all[i].leg = rig_leg(&rig, &room, name, (unsigned)i, true);
 		all[i].seen = calloc((size_t)messages, 1);
 		all[i].begins = calloc((size_t)messages + 1, sizeof(int));
 		peer_bind(&all[i].peer, rig.port, &all[i].leg);
+		fds[i] = (struct pollfd){ .fd = all[i].peer.fd, .events = POLLIN };
 	}
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	do {
@@ -222,26 +294,31 @@ int main(int argc, char **argv)
 
 		done = 0;
 		idle++;
+		room_left = BEHIND_MAX - behind();
 		for (i = 0; i < members; i++) {
 			struct member *m = &all[i];
 
 			own = messages / members + (i < messages % members);
-			for (n = 0; m->sent < own && n < 4 && unanswered(m, i) < WINDOW; n++) {
+			for (n = 0; n < 4 && m->sent < own && room_left > 0 &&
+				    m->parts - m->report_200s < WINDOW;
+				n++, room_left--) {
 				send_message(m, m->sent * members + i);
 				idle = 0;
 			}
 			while (peer_poll(&m->peer)) {
 				take(m);
+				heard++;
 				idle = 0;
 			}
 			if (m->peer.closed)
 				die("the connection was closed", i, -1);
 			done += m->sent == own && m->whole == messages - own;
 		}
+		guests_read();
+		for (; guests > 0 && heard - stepped > STEP_EVERY; stepped += STEP_EVERY)
+			guest_step(&rig, &room);
 		if (idle > before) {
-			struct pollfd none = { -1, 0, 0 };
-
-			poll(&none, 1, 1);
+			poll(fds, (nfds_t)members, 1);
 			if (idle > STALL_S * 1000)
 				die("nothing comes any more", all[0].whole, messages);
 		}
@@ -262,9 +339,14 @@ int main(int argc, char **argv)
 		}
 	}
 	seconds = (double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) / 1e9;
-	printf("stress_switch: %d messages of %d members over %d workers: %lld deliveries, each once, whole, in one order; %.1f s, %.0f deliveries/s\n",
-		messages, members, workers, (long long)messages * (members - 1), seconds,
-		(double)messages * (members - 1) / seconds);
+	printf("stress_switch: %d messages of %d members over %d workers: %lld deliveries, each once, whole, in one order; %llu visits of guests; %.1f s, %.0f deliveries/s\n",
+		messages, members, workers, (long long)messages * (members - 1),
+		(unsigned long long)visits, seconds, (double)messages * (members - 1) / seconds);
+	for (i = 0; i < guests; i++)
+		if (guest[i].here)
+			peer_close(&guest[i].peer);
+	free(guest);
+	free(fds);
 	for (i = 0; i < members; i++) {
 		peer_close(&all[i].peer);
 		free(all[i].seen);

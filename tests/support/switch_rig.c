@@ -90,8 +90,8 @@ void rig_start_with(
 	file = fopen(config, "w");
 	if (file == NULL)
 		fail("%s: %s", config, strerror(errno));
-	fprintf(file,
-		"msrp:\n  listen: [\"tcp:127.0.0.1:0\"]\n%sswitch:\n  socket: switch.sock\n  workers: %u\n%s",
+	fprintf(file, "msrp:\n%s%sswitch:\n  socket: switch.sock\n  workers: %u\n%s",
+		strstr(msrp_yaml, "  listen:") == NULL ? "  listen: [\"tcp:127.0.0.1:0\"]\n" : "",
 		msrp_yaml, workers, switch_yaml);
 	fclose(file);
 	if (pipe(out) < 0)
@@ -336,28 +336,42 @@ struct object_id rig_room(struct switch_rig *rig, unsigned worker, uint32_t flag
 	return rig_room_open(rig, &(struct rig_room_settings){ .worker = worker, .flags = flags });
 }
 
-struct rig_leg rig_leg_add(struct switch_rig *rig, const struct object_id *room, const char *name,
-	const struct rig_leg_settings *settings)
+int rig_leg_try(struct switch_rig *rig, const struct object_id *room, const char *name,
+	const struct rig_leg_settings *settings, struct rig_leg *out)
 {
 	struct text_builder text = { 0 };
 	struct switch_cmd cmd = { .type = CMD_LEG_ADD, .object = *room };
-	struct rig_leg leg;
 	struct span uri;
+	int result;
 
-	snprintf(leg.address, sizeof(leg.address), "sip:%s@example.com", name);
+	memset(out, 0, sizeof(*out));
+	snprintf(out->address, sizeof(out->address), "sip:%s@example.com", name);
 	if (settings->path != NULL)
-		snprintf(leg.path, sizeof(leg.path), "%s", settings->path);
+		snprintf(out->path, sizeof(out->path), "%s", settings->path);
 	else
-		snprintf(leg.path, sizeof(leg.path), "msrp://127.0.0.1:9/%s;tcp", name);
+		snprintf(out->path, sizeof(out->path), "msrp://127.0.0.1:9/%s;tcp", name);
 	memcpy(cmd.tag.octets, name, strnlen(name, sizeof(cmd.tag.octets)));
 	cmd.u.leg.setup = settings->setup;
 	cmd.u.leg.bind_ms = settings->bind_ms;
-	cmd.u.leg.path = put(&text, leg.path);
-	if (rig_command(rig, room->worker, &cmd, &text) != 0)
-		fail("leg: %s", result_text(rig->event.result));
-	leg.id = rig->event.object;
+	cmd.u.leg.family = settings->family;
+	cmd.u.leg.path = put(&text, settings->path != NULL ? settings->path : out->path);
+	cmd.u.leg.connect = put_if(&text, settings->connect);
+	result = rig_command(rig, room->worker, &cmd, &text);
+	if (result != 0)
+		return result;
+	out->id = rig->event.object;
 	uri = text_get(rig->event.u.leg.uri, rig->text, rig->event.text_len);
-	snprintf(leg.uri, sizeof(leg.uri), "%.*s", SPAN_ARG(uri));
+	snprintf(out->uri, sizeof(out->uri), "%.*s", SPAN_ARG(uri));
+	return 0;
+}
+
+struct rig_leg rig_leg_add(struct switch_rig *rig, const struct object_id *room, const char *name,
+	const struct rig_leg_settings *settings)
+{
+	struct rig_leg leg;
+
+	if (rig_leg_try(rig, room, name, settings, &leg) != 0)
+		fail("leg: %s", result_text(rig->event.result));
 	return leg;
 }
 
@@ -371,6 +385,7 @@ int rig_leg_update(
 	cmd.u.leg.bind_ms = settings->bind_ms;
 	cmd.u.leg.rebind = settings->rebind;
 	cmd.u.leg.path = put_if(&text, settings->path);
+	cmd.u.leg.connect = put_if(&text, settings->connect);
 	return rig_command(rig, leg->id.worker, &cmd, &text);
 }
 
@@ -412,31 +427,60 @@ int rig_leg_command(struct switch_rig *rig, enum switch_command type, const stru
 
 /* ---- peers ---- */
 
-void peer_connect(struct msrp_peer *peer, uint16_t port)
+static socklen_t address_make(struct sockaddr_storage *at, const char *host, uint16_t port)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-		.sin_port = htons(port) };
+	struct sockaddr_in *in = (struct sockaddr_in *)at;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)at;
+
+	memset(at, 0, sizeof(*at));
+	if (inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		return sizeof(*in);
+	}
+	if (inet_pton(AF_INET6, host, &in6->sin6_addr) != 1)
+		fail("%s is no address", host);
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	return sizeof(*in6);
+}
+
+void peer_connect_to(struct msrp_peer *peer, const char *host, uint16_t port)
+{
+	struct sockaddr_storage to;
+	socklen_t len = address_make(&to, host, port);
 
 	memset(peer, 0, sizeof(*peer));
 	chunk_in_init(&peer->in);
-	peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (peer->fd < 0 || connect(peer->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+	peer->fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (peer->fd < 0 || connect(peer->fd, (struct sockaddr *)&to, len) < 0)
 		fail("connect: %s", strerror(errno));
+}
+
+void peer_connect(struct msrp_peer *peer, uint16_t port)
+{
+	peer_connect_to(peer, "127.0.0.1", port);
+}
+
+int peer_listen_at(const char *host, uint16_t *port, int backlog)
+{
+	struct sockaddr_storage at;
+	socklen_t len = address_make(&at, host, *port);
+	int fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+		bind(fd, (struct sockaddr *)&at, len) < 0 || listen(fd, backlog) < 0 ||
+		getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		fail("listen: %s", strerror(errno));
+	*port = ntohs(at.ss_family == AF_INET ? ((struct sockaddr_in *)&at)->sin_port
+					      : ((struct sockaddr_in6 *)&at)->sin6_port);
+	return fd;
 }
 
 int peer_listen(uint16_t *port, int backlog)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof(at);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 || listen(fd, backlog) < 0 ||
-		getsockname(fd, (struct sockaddr *)&at, &len) < 0)
-		fail("listen: %s", strerror(errno));
-	*port = ntohs(at.sin_port);
-	return fd;
+	*port = 0;
+	return peer_listen_at("127.0.0.1", port, backlog);
 }
 
 void peer_accept(struct msrp_peer *peer, int listener)

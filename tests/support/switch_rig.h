@@ -36,7 +36,8 @@ struct switch_rig {
 /* Starts a switch with so many workers; yaml: further lines of the section `switch:` or more
  * sections, may be "". */
 void rig_start(struct switch_rig *rig, unsigned workers, const char *yaml);
-/* The same with further lines of the section `msrp:`, each with its two blanks and line feed. */
+/* The same with further lines of the section `msrp:`, each with its two blanks and line feed; one
+ * with `listen:` replaces ours. */
 void rig_start_with(
 	struct switch_rig *rig, unsigned workers, const char *msrp_yaml, const char *switch_yaml);
 /* SIGTERM; it must end with status 0, and nothing may have been written to its log at level
@@ -76,18 +77,22 @@ int rig_room_set(struct switch_rig *rig, const struct object_id *room,
 struct rig_leg {
 	struct object_id id;
 	char uri[300];    /* ours: the switch's */
-	char path[100];   /* the peer's */
+	char path[100];   /* the peer's; cut where it is longer */
 	char address[80]; /* sip:user@example.com */
 };
 /* A passive leg of the room, and (member) its membership. name: "alice". */
 struct rig_leg rig_leg(struct switch_rig *rig, const struct object_id *room, const char *name,
 	unsigned participant, bool member);
 struct rig_leg_settings {
-	uint32_t setup, bind_ms, rebind;
-	const char *path; /* absent: as rig_leg makes it; in rig_leg_update: it stays */
+	uint32_t setup, bind_ms, rebind, family;
+	const char *path;    /* absent: as rig_leg makes it; in rig_leg_update: it stays */
+	const char *connect; /* HOST:PORT; absent: what the path says */
 };
 struct rig_leg rig_leg_add(struct switch_rig *rig, const struct object_id *room, const char *name,
 	const struct rig_leg_settings *settings);
+/* The same; the result of the command. */
+int rig_leg_try(struct switch_rig *rig, const struct object_id *room, const char *name,
+	const struct rig_leg_settings *settings, struct rig_leg *out);
 int rig_leg_update(
 	struct switch_rig *rig, const struct rig_leg *leg, const struct rig_leg_settings *settings);
 struct rig_member_settings {
@@ -114,9 +119,13 @@ struct msrp_peer {
 	bool closed; /* by the switch */
 };
 void peer_connect(struct msrp_peer *peer, uint16_t port);
+/* host: an IP address. */
+void peer_connect_to(struct msrp_peer *peer, const char *host, uint16_t port);
 /* For a leg that connects: listens on loopback at a free port, and takes a connection (fails after
  * RIG_WAIT_MS). */
 int peer_listen(uint16_t *port, int backlog);
+/* At this address, and this port if it is not 0. */
+int peer_listen_at(const char *host, uint16_t *port, int backlog);
 void peer_accept(struct msrp_peer *peer, int listener);
 void peer_close(struct msrp_peer *peer);
 /* Writes all of it; the peer's own receiving is not served meanwhile. */

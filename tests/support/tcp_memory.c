@@ -279,6 +279,8 @@ void memory_read_limit(struct memory_peer *peer, size_t octets)
 
 struct span memory_sent(const struct memory_peer *peer)
 {
+	if (held(&peer->out) == 0)
+		return SPAN_LITERAL(""); /* there may be no memory to point into yet */
 	return span_make(peer->out.octets + peer->out.start, held(&peer->out));
 }
 

@@ -41,9 +41,10 @@ unsigned scene_join(struct scene *s, const char *name, const struct rig_member_s
 void scene_close(struct scene *s)
 {
 	static const char *const pools[] = { "payloads_384", "payloads_1536", "payloads_5120",
-		"payloads_buffer", "messages", "entries", "sessions", "inbounds", "transactions",
-		"ids_small", "ids_large", "heads", "kept", "texts", "output", "legs", "rooms",
-		"confs_small", "confs_medium", "confs_large", "reports", "report_blocks" };
+		"payloads_buffer", "messages", "entries", "sessions", "outgoing", "tails",
+		"inbounds", "transactions", "ids_small", "ids_large", "heads", "kept", "texts",
+		"output", "legs", "rooms", "confs_small", "confs_medium", "confs_large", "reports",
+		"report_blocks" };
 	struct switch_cmd close = { .type = CMD_ROOM_CLOSE, .object = s->room };
 	struct switch_rig *rig = &s->rig;
 	unsigned i;

@@ -6,7 +6,7 @@ static struct arena arena;
 
 static void map(void)
 {
-	cr_assert_eq(arena_map(&arena, 1 << 20), 0);
+	cr_assert_eq(arena_map(&arena, 1 << 20, false), 0);
 }
 
 static void unmap(void)

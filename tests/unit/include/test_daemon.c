@@ -24,7 +24,7 @@ static int options(struct config *config, const char *a, const char *b, const ch
 
 	while (argc < 4 && argv[argc] != NULL)
 		argc++;
-	return daemon_options(argc, argv, "plenum-x", "the x of tests", check, config);
+	return daemon_options(argc, argv, "plenum-x", "the x of tests", check, NULL, config);
 }
 
 static void file_write(char name[32], const char *text)

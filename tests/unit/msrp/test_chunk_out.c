@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/msrp/chunk_out.h"
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #define SWITCH SPAN_LITERAL("msrp://198.51.100.5:2855/Zs81hTq0a9;tcp")
 #define CLIENT SPAN_LITERAL("msrp://192.0.2.10:2855/ka83jsd9;tcp")
@@ -223,4 +224,48 @@ Test(chunk_out, each_status_that_is_sent_has_a_comment)
 	cr_expect_str_eq(msrp_status_comment(413), "Stop Sending Message");
 	cr_expect_str_eq(msrp_status_comment(481), "Session Does Not Exist");
 	cr_expect_str_eq(msrp_status_comment(999), "");
+}
+
+Test(chunk_out, a_head_in_parts_is_the_same_as_one_in_a_piece)
+{
+	char whole[1024], paths[256], rest[256], joined[1024];
+	struct span to, from;
+	size_t len, paths_len, rest_len;
+
+	len = chunk_out_send(whole, sizeof(whole), &room_send);
+	paths_len = chunk_out_paths(paths,
+		CHUNK_OUT_PATHS_EXTRA + room_send.to_path.len + room_send.from_path.len,
+		room_send.to_path, room_send.from_path, &to, &from);
+	rest_len = chunk_out_rest(rest, sizeof(rest), &room_send);
+	cr_assert(paths_len > 0 && rest_len > 0);
+	cr_expect(span_eq(to, room_send.to_path));
+	cr_expect(span_eq(from, room_send.from_path));
+	cr_expect(to.at > paths && from.at > to.at && from.at < paths + paths_len);
+	snprintf(joined, sizeof(joined), CHUNK_OUT_START "%.*s%.*s%.*s", (int)room_send.tid.len,
+		room_send.tid.at, (int)paths_len, paths, (int)rest_len, rest);
+	cr_assert_eq(strlen(joined), len);
+	cr_expect_eq(memcmp(joined, whole, len), 0);
+}
+
+Test(chunk_out, seven_dashes_are_found_wherever_they_stand)
+{
+	uint8_t octets[200];
+	size_t len, at, i;
+
+	for (len = 0; len <= sizeof(octets); len += 13) {
+		memset(octets, 'a', sizeof(octets));
+		/* Six, again and again, are not seven; what follows the end does not count. */
+		for (i = 0; i + 6 < len; i += 7)
+			memset(octets + i, '-', 6);
+		memset(octets + len, '-', sizeof(octets) - len);
+		if (len % 7 == 0 || len < 7)
+			cr_expect_not(chunk_out_has_dashes(octets, len), "length %zu", len);
+		for (at = 0; at + 7 <= len; at++) {
+			memset(octets, 'a', sizeof(octets));
+			memset(octets + at, '-', 7);
+			cr_expect(chunk_out_has_dashes(octets, len), "at %zu of %zu", at, len);
+			octets[at + 3] = 'a';
+			cr_expect_not(chunk_out_has_dashes(octets, len), "at %zu of %zu", at, len);
+		}
+	}
 }
