@@ -202,7 +202,6 @@ static void group_make(struct group *group, unsigned count)
 		.congestion_kill_ms = 20000,
 		.count_wait_ms = 8000,
 		.count_cap_ms = 15000,
-		.port = 2855,
 		.random_fill = random_fill,
 		.clock_ms = clock_ms };
 	strcpy(group->shared.authority, "127.0.0.1:2855");
@@ -1158,7 +1157,8 @@ static void begin(uint8_t first)
 /* NULL: nothing is held; else what is. */
 static const char *held_by(const struct worker *worker)
 {
-	if (worker->all != NULL || memory_connections(worker->tcp) > 0)
+	if (!TAILQ_EMPTY(&worker->used) || !TAILQ_EMPTY(&worker->unused) ||
+		memory_connections(worker->tcp) > 0)
 		return "connections";
 	if (worker->local != NULL || worker->dirty != NULL || worker->paused != NULL ||
 		worker->work != NULL || worker->reports_open != NULL)

@@ -96,9 +96,11 @@ void rig_start_with(
 	fclose(file);
 	if (pipe(out) < 0)
 		fail("pipe: %s", strerror(errno));
+	rig->workers = workers;
 	rig->pid = fork();
 	if (rig->pid == 0) {
 		int fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		const char *still = getenv("PLENUM_STILL");
 
 		/* A test that fails does not leave its switch behind. */
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -106,6 +108,13 @@ void rig_start_with(
 		dup2(fd, 2);
 		close(out[0]);
 		close(out[1]);
+		if (still != NULL) {
+			char report[128];
+
+			snprintf(report, sizeof(report), "%s/still", rig->directory);
+			setenv("PLENUM_STILL_REPORT", report, 1);
+			setenv("LD_PRELOAD", still, 1);
+		}
 		execl(program, "plenum-switch", "-c", config, (char *)NULL);
 		_exit(127);
 	}
@@ -168,6 +177,23 @@ uint64_t rig_pool(const struct switch_rig *rig, const char *name)
 	return number_of(rig->held, name);
 }
 
+/* The watch was there, over every worker. What it found is in the log, as errors. */
+static void still_check(const struct switch_rig *rig)
+{
+	char path[128], line[200] = "", wanted[80];
+	FILE *report;
+
+	if (getenv("PLENUM_STILL") == NULL)
+		return;
+	snprintf(path, sizeof(path), "%s/still", rig->directory);
+	snprintf(wanted, sizeof(wanted), "workers=%u memory=0 locks=0 calls=0\n", rig->workers);
+	report = fopen(path, "r");
+	if (report == NULL || fgets(line, sizeof(line), report) == NULL ||
+		strcmp(line, wanted) != 0)
+		fail("the workers were not still: %s, not %s", line, wanted);
+	fclose(report);
+}
+
 void rig_stop(struct switch_rig *rig)
 {
 	char command[300];
@@ -184,11 +210,12 @@ void rig_stop(struct switch_rig *rig)
 		usleep(10000);
 	}
 	snprintf(command, sizeof(command),
-		"grep -E ' error |ERROR:|WARNING: ThreadSanitizer|runtime error' %s/log >&2",
+		"grep -A 8 -E ' error |ERROR:|WARNING: ThreadSanitizer|runtime error' %s/log >&2",
 		rig->directory);
 	if (system(command) == 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		fail("the switch ended with status %#x; its log is in %s", (unsigned)status,
 			rig->directory);
+	still_check(rig);
 	log_line_read(rig, "switch: counted", rig->counted, sizeof(rig->counted));
 	log_line_read(rig, "switch: held", rig->held, sizeof(rig->held));
 	snprintf(command, sizeof(command), "rm -r %s", rig->directory);

@@ -3,7 +3,8 @@
  *
  * Threads: one. Every wait is bounded; what does not come within RIG_WAIT_MS fails the test with a
  *          sentence.
- * The program is named by PLENUM_SWITCH in the environment (meson sets it).
+ * The program is named by PLENUM_SWITCH in the environment (meson sets it). PLENUM_STILL, when set, is the library
+ * that watches its workers (still.c).
  */
 #ifndef TESTS_SUPPORT_SWITCH_RIG_H
 #define TESTS_SUPPORT_SWITCH_RIG_H
@@ -17,6 +18,7 @@
 
 struct switch_rig {
 	pid_t pid;
+	unsigned workers;
 	uint16_t port;
 	char directory[64]; /* temporary: configuration, socket, log */
 	struct controller *controller;

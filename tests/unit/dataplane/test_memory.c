@@ -101,7 +101,7 @@ Test(memory, a_worker_takes_what_was_planned)
 		cr_assert_geq(pool->count, plan.lines[i].least, "%s", plan.lines[i].name);
 	}
 	cr_assert_not_null(worker->transport_memory);
-	cr_assert_eq(worker->transport_records, worker->connections.count);
+	cr_assert_geq(worker->transport_records, worker->connections.count);
 	worker_fini(worker);
 	free(worker);
 }
