@@ -149,7 +149,10 @@ static void random_fill(void *octets, size_t size)
 	X(output, 0)                                                                               \
 	X(sessions, 14)                                                                            \
 	X(connections, 10)                                                                         \
-	X(ids, 6)                                                                                  \
+	X(ids[IDS_SMALL], 6)                                                                       \
+	X(ids[IDS_LARGE], 2)                                                                       \
+	X(heads, 4)                                                                                \
+	X(kept, 24)                                                                                \
 	X(texts, 8)                                                                                \
 	X(legs, 12)                                                                                \
 	X(rooms, 3)                                                                                \
