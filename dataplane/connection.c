@@ -537,45 +537,79 @@ static void ask_tick(struct worker *worker, struct connection *conn)
 
 /* ---- input ---- */
 
-static struct span our_uri(const struct chunk *chunk)
+/* RFC 4975 9: one MSRP URI or more. */
+static bool path_is_of_uris(struct span rest)
 {
-	struct msrp_path path;
+	struct msrp_uri uri;
 
-	return msrp_path_parse(chunk->to_path, &path) == 0 ? path.first : chunk->to_path;
+	if (rest.len == 0)
+		return false;
+	while (rest.len > 0) {
+		struct span next = span_cut(&rest, ' ');
+
+		if (next.len > 0 && msrp_uri_parse(next, &uri) != 0)
+			return false;
+	}
+	return true;
 }
 
-/* The answer to a request that belongs to no session of ours. RFC 4975 7.2: a SEND's goes to its
- * leftmost From-Path URI, any other's along the whole From-Path; REPORT is never answered. */
+static struct span leftmost_of(struct span path)
+{
+	return span_cut(&path, ' ');
+}
+
+/* The answer to a request that no session of ours takes. RFC 4975 7.2: a SEND's goes to its leftmost
+ * From-Path URI, any other's along the whole From-Path; REPORT is never answered. A path that is none
+ * is not given back: the connection's session stands in for it, and without one there is nobody to
+ * answer, or nobody to answer as. */
 static void refuse(
 	struct worker *worker, struct connection *conn, const struct chunk *chunk, unsigned status)
 {
-	struct msrp_path from;
-	struct span to = chunk->from_path;
+	const struct msrp_session *session = conn->sessions;
+	struct span to = chunk->from_path, from = leftmost_of(chunk->to_path);
 
 	worker->counters.requests_refused++;
-	if (chunk->method == METHOD_REPORT || chunk->from_path.len == 0 || chunk->to_path.len == 0)
+	if (chunk->method == METHOD_REPORT ||
+		(chunk->method == METHOD_SEND && chunk->failure_report == FAILURE_REPORT_NO))
 		return;
-	if (chunk->method == METHOD_SEND) {
-		if (chunk->failure_report == FAILURE_REPORT_NO)
-			return;
-		if (msrp_path_parse(chunk->from_path, &from) == 0)
-			to = from.first;
-	}
-	connection_respond(worker, conn, chunk->tid, status, to, our_uri(chunk));
+	if (!path_is_of_uris(to))
+		to = session != NULL ? session->conf->path : span_make(NULL, 0);
+	if (!path_is_of_uris(from))
+		from = session != NULL ? session->conf->uri : span_make(NULL, 0);
+	if (to.len == 0 || from.len == 0)
+		return;
+	if (chunk->method == METHOD_SEND)
+		to = leftmost_of(to);
+	connection_respond(worker, conn, chunk->tid, status, to, from);
 }
 
 static void on_response(struct worker *worker, struct connection *conn, const struct chunk *chunk)
 {
+	struct msrp_session *session = conn->sessions;
+
 	worker->counters.responses_in++;
-	if (asked_answered(worker, conn, chunk->tid, chunk->status))
+	if (chunk->refuse != 0 || asked_answered(worker, conn, chunk->tid, chunk->status))
 		return;
 	report_response(worker, conn->sessions, chunk->tid, chunk->status);
 	if (chunk->status >= 400)
 		backlog_refused(worker, conn, chunk->tid);
+	if (chunk->status != 481 && chunk->status != 506)
+		return;
+	/* RFC 4975 10.7, 10.11: the peer knows the session no longer, or not here, and nothing more
+	 * may be sent into it. */
+	while (session != NULL &&
+		!worker_tid_is_ours(worker, pool_index(&worker->sessions, session), chunk->tid))
+		session = session->next;
+	if (session == NULL)
+		return;
+	worker->counters.sessions_disowned++;
+	msrp_session_unbind(worker, session, LEG_CAUSE_LOST);
+	if (conn->sessions == NULL)
+		connection_close_when_sent(worker, conn);
 }
 
 /* The head of a request or response. */
-static enum take on_head(struct worker *worker, struct connection *conn, const struct chunk *chunk)
+static enum take on_head(struct worker *worker, struct connection *conn, struct chunk *chunk)
 {
 	struct msrp_session *session = conn->sessions;
 	struct msrp_path path;
@@ -601,7 +635,8 @@ static enum take on_head(struct worker *worker, struct connection *conn, const s
 				400); /* context.md 1.3: relaying is not our function */
 			return TAKE;
 		}
-		session = session_find(conn, uri.session_id);
+		/* context.md 1.2: found by its id alone, but msrps is not msrp. */
+		session = uri.secure == conn->secure ? session_find(conn, uri.session_id) : NULL;
 		if (session == NULL) {
 			if (uri.secure != conn->secure ||
 				!session_id_is_valid(uri.session_id, &home, &index) ||
@@ -626,6 +661,18 @@ static enum take on_head(struct worker *worker, struct connection *conn, const s
 	}
 	if (session->asking)
 		asked(worker, conn, session);
+	/* Nearly every From-Path is the peer's a=path to the letter. */
+	if (!span_eq(chunk->from_path, session->conf->path) && !path_is_of_uris(chunk->from_path)) {
+		if (chunk->refuse == 0) {
+			chunk->refuse = 400;
+			chunk->refuse_why = "From-Path is malformed";
+		}
+		if (chunk->method != METHOD_SEND) {
+			refuse(worker, conn, chunk, chunk->refuse);
+			worker->counters.chunks_in++;
+			return TAKE;
+		}
+	}
 	switch (chunk->method) {
 	case METHOD_SEND:
 		if (inbound_send(worker, session, chunk) == INBOUND_WAIT) {
@@ -633,8 +680,7 @@ static enum take on_head(struct worker *worker, struct connection *conn, const s
 			return KEEP;
 		}
 		break;
-	case METHOD_REPORT:
-		break; /* RFC 7701 6.3: never forwarded; RFC 4975 7.1.2: never answered */
+	case METHOD_REPORT: report_received(worker, session, chunk); break;
 	case METHOD_NICKNAME:
 		if (!nickname_asked(worker, session, chunk)) {
 			conn->waiting = true;

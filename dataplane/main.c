@@ -246,10 +246,11 @@ static void shared_fill(struct switch_shared *shared, const struct config *confi
 	shared->congestion_kill_ms = config->msrp_congestion_kill_ms;
 	shared->count_wait_ms = config->msrp_count_wait_ms;
 	shared->count_cap_ms = config->msrp_count_cap_ms;
+	shared->transaction_ms = config->msrp_transaction_ms;
+	shared->count_delivered = strcmp(config->msrp_count_basis, "delivered") == 0;
 	shared->busy_poll = strcmp(config->switch_poll, "busy") == 0;
 	shared->random_fill = random_fill;
 	shared->clock_ms = clock_ms;
-	shared->transaction_ms = config->msrp_transaction_ms;
 	if (config->msrp_advertise[0] != '\0') {
 		struct target target;
 

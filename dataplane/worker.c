@@ -33,6 +33,7 @@ static uint64_t generator_next(uint64_t s[4])
 static void generator_seed(struct worker *worker)
 {
 	worker->shared->random_fill(worker->generator, sizeof(worker->generator));
+	worker->shared->random_fill(worker->tid_key, sizeof(worker->tid_key));
 	worker->generator[0] |= 1; /* all zero is the one state that it never leaves */
 }
 
@@ -60,6 +61,36 @@ void worker_random_text(struct worker *worker, char *out, size_t size)
 	text = size > 0 ? spread(generator_next(worker->generator)) : 0;
 	for (; size > 0; size--, text >>= 8)
 		*out++ = (char)text;
+}
+
+/* Five characters that only we can tell from the first eight and the session. */
+static uint64_t tid_seal(const struct worker *worker, uint32_t session, const char *tid)
+{
+	uint64_t x;
+
+	memcpy(&x, tid, 8);
+	x = (x ^ worker->tid_key[0]) * 0x9e3779b97f4a7c15u;
+	x = ((x >> 29 ^ x) + session) * (worker->tid_key[1] | 1);
+	return spread(x >> 24);
+}
+
+void worker_tid(struct worker *worker, uint32_t session, char tid[WORKER_TID_OCTETS])
+{
+	uint64_t seal;
+
+	worker_random_text(worker, tid, 8);
+	seal = tid_seal(worker, session, tid);
+	memcpy(tid + 8, &seal, WORKER_TID_OCTETS - 8);
+}
+
+bool worker_tid_is_ours(const struct worker *worker, uint32_t session, struct span tid)
+{
+	uint64_t seal;
+
+	if (tid.len < WORKER_TID_OCTETS)
+		return false;
+	seal = tid_seal(worker, session, tid.at);
+	return memcmp(tid.at + 8, &seal, WORKER_TID_OCTETS - 8) == 0;
 }
 
 void worker_secret_text(struct worker *worker, char *out, size_t size)

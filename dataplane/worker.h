@@ -49,7 +49,8 @@ struct switch_shared {
 	uint64_t transaction_ms; /* 0: no limit */
 	uint64_t connection_bind_ms, chunk_reception_ms, congestion_kill_ms, count_wait_ms,
 		count_cap_ms;
-	char authority[280]; /* HOST:PORT of our URIs */
+	bool count_delivered; /* msrp.count_basis */
+	char authority[280];  /* HOST:PORT of our URIs */
 	/* The same for a peer of this address family; empty: no listener has it. */
 	char authority_ip4[280], authority_ip6[280];
 	bool busy_poll;
@@ -74,7 +75,7 @@ struct worker {
 	struct arena arena;
 	struct pool buffers, payloads[PAYLOAD_CLASSES], messages, entries, sessions, connections,
 		outgoing, tails, inbounds, transactions, ids[IDS_CLASSES], heads, kept, texts,
-		output, legs, rooms, confs[LEG_CONF_CLASSES], reports, report_blocks;
+		output, legs, rooms, confs[LEG_CONF_CLASSES], reports, report_blocks, report_ranges;
 
 	void *transport_memory; /* transport_records of shared->transport_octets each, zero-filled */
 	uint32_t transport_records;
@@ -88,6 +89,7 @@ struct worker {
 	uint32_t dirty_count; /* on the dirty list */
 	struct room_part *work, *work_last;
 	struct report_part *reports_open; /* not settled */
+	struct report_range *report_ranges_table[REPORT_RANGES_TABLE];
 
 	struct inbound *heads_first, **heads_last; /* collected CPIM heads, the oldest first */
 	uint32_t waiting; /* sessions that hold a request until they are members */
@@ -95,6 +97,7 @@ struct worker {
 	uint64_t nickname_number; /* of the question asked last */
 
 	uint64_t generator[4]; /* of transaction ids and Message-IDs */
+	uint64_t tid_key[2];
 	struct counters counters;
 	char scratch[96 * 1024]; /* heads and end-lines while they are handed to the transport */
 };
@@ -112,7 +115,13 @@ void worker_post(struct worker *worker, uint16_t to, struct post *post, enum pos
 /* size characters of [a-z2-7], 5 random bits each, for what must be unique and may be guessed by whom
  * it is sent to: transaction ids and Message-IDs. */
 void worker_random_text(struct worker *worker, char *text, size_t size);
-/* The same for what nobody may guess: session-ids (RFC 4975 14.1). At most 64 characters. */
+/* A transaction id for a request into this session (its index), RFC 4975 7.1; and was one with such a
+ * beginning made here for it? So a response can be told from one that nobody waits for, without a
+ * table of what was sent. */
+#define WORKER_TID_OCTETS 13
+void worker_tid(struct worker *worker, uint32_t session, char tid[WORKER_TID_OCTETS]);
+bool worker_tid_is_ours(const struct worker *worker, uint32_t session, struct span tid);
+/* As worker_random_text, for what nobody may guess: session-ids (RFC 4975 14.1). At most 64 characters. */
 void worker_secret_text(struct worker *worker, char *text, size_t size);
 /* Is there memory for whatever one read may bring? */
 bool worker_can_receive(const struct worker *worker);

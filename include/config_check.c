@@ -299,6 +299,10 @@ bool config_item_check(
 			problem =
 				"is neither sleep nor busy: write sleep, or busy on CPUs of its own";
 		break;
+	case CONFIG_KEY_msrp_count_basis:
+		if (strcmp(item, "accepted") != 0 && strcmp(item, "delivered") != 0)
+			problem = "is neither accepted nor delivered: write one of them";
+		break;
 	case CONFIG_KEY_switch_socket:
 		if (*item == 0)
 			problem = "is empty: write the path of a Unix socket";

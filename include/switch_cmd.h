@@ -52,6 +52,9 @@ struct text_ref {
 enum room_flag {
 	ROOM_PRIVATE = 1 << 0,  /* private messages allowed (RFC 7701 6.2) */
 	ROOM_NICKNAME = 1 << 1, /* NICKNAME allowed (RFC 7701 7) */
+	ROOM_TWO_PARTY_FAILURE =
+		1
+		<< 2, /* with exactly two participants a sender gets a REPORT when its message fails */
 };
 
 struct room_settings {

@@ -424,7 +424,8 @@ int conference_room_open(struct conference *c, void (*done)(void *arg, int resul
 		span_of(c->identity),
 		SPAN_LITERAL("sip:anonymous@anonymous.invalid"),
 	};
-	uint32_t flags = ROOM_PRIVATE | (config->conference_nicknames ? ROOM_NICKNAME : 0u);
+	uint32_t flags = ROOM_PRIVATE | (config->conference_nicknames ? ROOM_NICKNAME : 0u) |
+			 (config->conference_two_party_failure ? ROOM_TWO_PARTY_FAILURE : 0u);
 	struct object_tag tag;
 	char wrapped[2048];
 

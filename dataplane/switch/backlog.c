@@ -11,7 +11,6 @@
 #define QUANTUM                                                                                    \
 	(16u * 1024) /* of one message while others wait for the same connection: context.md 2.7 */
 #define INTERRUPT  2048u /* RFC 4975 7.1.1: a chunk is not interrupted before so many octets */
-#define TID_OCTETS 13    /* 65 random bits: RFC 4975 7.1 asks for 64 */
 #define ROUNDS_MAX 8     /* writes of one connection in one turn of the loop */
 #define LOOK_SHARE 64    /* queues are looked at when the room had this part of their limit more */
 #define DASHES     "-------"
@@ -306,6 +305,7 @@ static struct span head_rest(const struct message *message, struct message_part 
 		/* Copies ask for nothing unless a count is wanted: that halves the packets of a
 		 * large room. */
 		.failure_report = mp->report != NULL ? FAILURE_REPORT_YES : FAILURE_REPORT_PARTIAL,
+		.success_report = mp->report != NULL && mp->report->delivered,
 		.content_type = SPAN_LITERAL("message/cpim"),
 		.range = range,
 	};
@@ -328,8 +328,8 @@ static uint8_t head_tid(struct plan *plan, const struct msrp_session *session,
 			report_tid(plan->worker, mp->report, session, tid);
 			len = REPORT_TID_OCTETS;
 		} else {
-			worker_random_text(plan->worker, tid, TID_OCTETS);
-			len = TID_OCTETS;
+			worker_tid(plan->worker, pool_index(&plan->worker->sessions, session), tid);
+			len = WORKER_TID_OCTETS;
 		}
 	} while (view != NULL &&
 		 (collides(view, tid, len) || (definite && collides_later(view, tid, len))));
@@ -716,6 +716,8 @@ static void end_taken(struct plan *plan, const struct segment *segment)
 	struct entry *entry = segment->entry;
 
 	plan->conn->open = NULL;
+	if (part_of(plan, entry)->report != NULL)
+		report_chunk_written(plan->worker, part_of(plan, entry)->report, session);
 	if (segment->flag != '+') {
 		entry_finish(plan->worker, session, entry, segment->flag == '$');
 		return;
@@ -1005,6 +1007,25 @@ void backlog_refused(struct worker *worker, struct connection *conn, struct span
 	if (conn->open != NULL && span_eq(tid, span_make(conn->open_tid, conn->open_tid_len)) &&
 		!(conn->open->flags & ENTRY_CUT) && !conn->open_definite)
 		entry_cut(worker, conn->open_session, conn->open);
+}
+
+void backlog_refused_message(struct worker *worker, struct msrp_session *session, struct span id)
+{
+	struct entry *const rings[] = { session->begun, session->idle };
+	struct connection *conn = session->connection;
+	struct entry *entry;
+	unsigned i;
+
+	for (i = 0; i < 2; i++)
+		for (entry = rings[i]; entry != NULL;
+			entry = ring_next(i == 0 ? &session->begun : &session->idle, entry)) {
+			if (!span_eq(id, span_make(entry->message->id, entry->message->id_len)))
+				continue;
+			if (!(entry->flags & ENTRY_CUT) &&
+				!(entry == conn->open && conn->open_definite))
+				entry_cut(worker, session, entry);
+			return;
+		}
 }
 
 /* The peer has taken nothing for a second. */

@@ -44,6 +44,9 @@ void backlog_grown(struct worker *worker, struct room_part *part);
 /* A response refused a chunk of the copy that is being sent: it is ended with '#' (RFC 4975
  * 7.2). */
 void backlog_refused(struct worker *worker, struct connection *conn, struct span tid);
+/* The same for a copy that is known by our Message-ID: a REPORT said so, or the response to a chunk
+ * before this one. What was not begun, or is written already, stays as it is. */
+void backlog_refused_message(struct worker *worker, struct msrp_session *session, struct span id);
 
 /* Once a second: eviction of members without progress. */
 void backlog_tick(struct worker *worker);

@@ -32,8 +32,6 @@ static void settle(struct worker *worker, struct message *message)
 		return;
 	assert(mp->first == NULL);
 	mp->ended = false; /* once */
-	if (mp->report != NULL)
-		report_ended(worker, mp->report);
 	message_drop(worker, message);
 }
 
@@ -143,7 +141,7 @@ static void append(struct worker *worker, struct room_part *part, struct view *v
 	mp->octets = payload->offset + payload->len;
 	if (payload->flags & PAYLOAD_BEGIN) {
 		part->cursor = part->first;
-		if (message->counted) {
+		if (message->tracked) {
 			mp->report = report_new(worker, message, part);
 			if (mp->report == NULL) {
 				mp->uncounted = true;
@@ -162,7 +160,7 @@ static void append(struct worker *worker, struct room_part *part, struct view *v
 }
 
 static bool eligible(
-	struct worker *worker, const struct message *message, const struct msrp_session *session)
+	struct worker *worker, struct message *message, const struct msrp_session *session)
 {
 	const struct leg_conf *conf = session->conf;
 
@@ -182,6 +180,8 @@ static bool eligible(
 		!media_type_in(span_make(message->type, message->type_len), conf->wrapped)) {
 		worker->counters
 			.copies_skipped_type++; /* context.md 2.1 step 5: skipped silently */
+		if (part_of(worker, message)->report != NULL)
+			report_copy_refused(part_of(worker, message)->report, session, 415);
 		return false;
 	}
 	return true;
@@ -202,8 +202,12 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 				continue;
 			if (worker->dirty_count >= FANOUT_CONNECTIONS)
 				*budget = 0;
-			if (!backlog_add(worker, session, message, view))
+			if (!backlog_add(worker, session, message, view)) {
 				atomic_fetch_add_explicit(&part->skipped, 1, memory_order_relaxed);
+				if (part_of(worker, message)->report != NULL)
+					report_copy_refused(
+						part_of(worker, message)->report, session, 408);
+			}
 		}
 		return part->cursor == NULL;
 	}
@@ -233,6 +237,17 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 	return view->wake == NULL;
 }
 
+/* Every member knows where it is with this view. */
+static void walked(struct worker *worker, struct message *message, uint8_t flags)
+{
+	struct report_part *report = part_of(worker, message)->report;
+
+	if (report != NULL && flags & PAYLOAD_ABORTED)
+		report_aborted(worker, report);
+	else if (report != NULL && flags & PAYLOAD_WHOLE)
+		report_walked(worker, report);
+}
+
 /* True: work is left. False: the part is idle, and as its last message may have been its room's
  *       last, the room may be gone. */
 static bool run_part(struct worker *worker, struct room_part *part, unsigned *budget)
@@ -252,6 +267,7 @@ static bool run_part(struct worker *worker, struct room_part *part, unsigned *bu
 		part->work_octets -= view->payload->len + (uint32_t)sizeof(*view);
 		update_full(part);
 		part_of(worker, message)->walking = false;
+		walked(worker, message, view->payload->flags);
 		view->at--;
 		more = part->work != NULL;
 		if (!more)

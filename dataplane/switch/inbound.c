@@ -274,11 +274,23 @@ static void report_write(struct worker *worker, struct msrp_session *session,
 		worker->counters.reports_lost++;
 }
 
-static void send_report(struct worker *worker, struct msrp_session *session,
-	const struct inbound *in, const struct message *counted)
+/* RFC 7701 6.2: one of a failure says about whose private message to whom, seen from the other
+ * side. */
+static void name_private(
+	const struct inbound *in, const struct message *message, struct chunk_out_report *report)
 {
-	struct chunk_out_report report = { .range = { 1, in->edge, in->edge }, .status = 200 };
+	if (report->status == 200 || !in->private || message == NULL || message->from_len == 0)
+		return;
+	report->cpim_from = span_make(message->to, message->to_len);
+	report->cpim_to = span_make(message->to + message->to_len, message->from_len);
+}
 
+static void send_report(struct worker *worker, struct msrp_session *session,
+	const struct inbound *in, const struct message *counted, uint16_t status)
+{
+	struct chunk_out_report report = { .range = { 1, in->edge, in->edge }, .status = status };
+
+	name_private(in, in->message, &report);
 	if (counted != NULL) {
 		report.has_count = counted->count_known;
 		report.count = counted->count;
@@ -295,18 +307,13 @@ static void report_failure(
 {
 	struct chunk_out_report report = { .range = { 1, in->accepted, in->total },
 		.status = (uint16_t)status };
-	const struct message *message = in->message;
 
 	if (in->accepted == 0 || in->failure_report == FAILURE_REPORT_NO)
 		return;
 	/* What was declared may be the very lie that is refused. */
 	if (report.range.total < in->accepted)
 		report.range.total = BYTE_RANGE_UNKNOWN;
-	if (in->private && message != NULL && message->from_len > 0) {
-		/* RFC 7701 6.2: about whose message to whom, seen from the other side. */
-		report.cpim_from = span_make(message->to, message->to_len);
-		report.cpim_to = span_make(message->to + message->to_len, message->from_len);
-	}
+	name_private(in, in->message, &report);
 	report_write(worker, session, in, &report);
 	worker->counters.reports_failure++;
 	in->accepted = 0;
@@ -468,6 +475,7 @@ static unsigned begin(struct worker *worker, struct msrp_session *session, struc
 	message->room = conf->room;
 	message->counted = in->counted;
 	message->id_hash = in->id_hash;
+	message->failure_wanted = in->failure_report != FAILURE_REPORT_NO;
 	message->sender = conf->leg_index;
 	message->sender_participant = conf->participant;
 	type_len = cpim->content_type.len < MESSAGE_TYPE_OCTETS ? cpim->content_type.len
@@ -736,8 +744,12 @@ enum inbound_take inbound_send(
 	conn->transaction = NULL;
 	conn->chunk_at = start;
 	conn->report_wanted = false;
-	conn->bodiless = !chunk->has_body;
-	if (!chunk->has_body) {
+	/* A malformed part of a message that is open ends it, also where it has no Content-Type and
+	 * so no body that counts as one. */
+	conn->bodiless = !chunk->has_body &&
+			 (chunk->refuse == 0 || inbound_find(session, chunk->message_id,
+							hash_id(chunk->message_id)) == NULL);
+	if (conn->bodiless) {
 		/* RFC 4975 7.1: binds or keeps alive; answered like any SEND, never forwarded. */
 		conn->transaction = transaction_new(worker, session, chunk);
 		if (chunk->refuse == 0 && named)
@@ -837,7 +849,7 @@ static void report_unkept(struct worker *worker, struct msrp_session *session, u
 	if (!conn->report_wanted)
 		return;
 	memcpy(in.id, conn->id, conn->id_len);
-	send_report(worker, session, &in, NULL);
+	send_report(worker, session, &in, NULL, 200);
 }
 
 /* What was held back as the possible start of a mark: nothing follows it any more. */
@@ -973,8 +985,6 @@ void inbound_verdict(struct worker *worker, struct payload *payload)
 		transaction_answer(worker, tx, status);
 	}
 	in->private |= (flags & PAYLOAD_PRIVATE) != 0;
-	if (flags & PAYLOAD_CONTROL)
-		in->counted = in->success_report = false; /* context.md 2.5 */
 	payload_drop(worker, payload);
 	in->verdicts--;
 	if (in->state == INBOUND_GONE) {
@@ -993,10 +1003,11 @@ void inbound_verdict(struct worker *worker, struct payload *payload)
 		report_failure(worker, in->session, in, status);
 	}
 	if (flags & PAYLOAD_WHOLE && status == 200 && in->session != NULL) {
-		if (in->counted)
+		/* The room sent this before the message can come home. */
+		if (in->message->tracked)
 			return; /* inbound_report_ready */
-		if (in->success_report)
-			send_report(worker, in->session, in, NULL);
+		if (in->success_report && !in->message->unreported)
+			send_report(worker, in->session, in, NULL, 200);
 	} else if (flags & PAYLOAD_WHOLE && status == 200 && in->success_report) {
 		worker->counters.reports_lost++;
 	}
@@ -1008,10 +1019,17 @@ void inbound_report_ready(struct worker *worker, struct message *message)
 	struct inbound *in = message->inbound;
 
 	if (in != NULL) {
-		if (message->whole && in->session != NULL)
-			send_report(worker, in->session, in, message);
-		else if (message->whole)
+		/* One REPORT: between two a failure takes the place of what else it would say. */
+		if (message->whole && in->session != NULL && message->failed != 0) {
+			worker->counters.reports_failed++;
+			send_report(worker, in->session, in, message->counted ? message : NULL,
+				message->failed);
+		} else if (message->whole && in->session != NULL && in->success_report) {
+			send_report(
+				worker, in->session, in, message->counted ? message : NULL, 200);
+		} else if (message->whole && (in->success_report || message->failed != 0)) {
 			worker->counters.reports_lost++;
+		}
 		inbound_free(worker, in);
 	}
 	message_drop(worker, message);

@@ -6,7 +6,7 @@
  *           leaves there, and then only by the room's worker while it holds it; part[w] belongs to
  *           worker w.
  * Memory:   `cores` counts the workers with a part, one for the stream from the sender's worker to
- *           the room, and one for the report of a counted message. The last drop goes to the room
+ *           the room, and one for the report of a tracked message. The last drop goes to the room
  *           (counts), then home.
  *
  *   part[w]:   first -> view -> view -> last        entries (one per member, 32 octets) stand in a view or wait at the end
@@ -29,7 +29,7 @@ struct report_part;
 	80 /* type/subtype of the wrapped content that is kept for the members' filters */
 #define MESSAGE_TO_OCTETS 256
 
-#define MESSAGE_REST_OCTETS 184 /* all headers with the longest numbers */
+#define MESSAGE_REST_OCTETS 208 /* all headers with the longest numbers */
 
 /* A member's place in one message. */
 struct entry {
@@ -71,18 +71,22 @@ struct message_part {
 
 struct message {
 	struct post post;
-	struct post report_post; /* counted: to the room, and to the sender */
+	struct post report_post; /* tracked: to the room, and to the sender */
 	_Atomic uint32_t cores;
 	_Atomic uint32_t
-		reports_pending; /* counted: workers whose part is not settled, and the stream */
+		reports_pending; /* tracked: workers whose part is not settled, and the stream */
 	uint16_t home;           /* the sender's worker */
 	uint16_t status;         /* the room's: 0, or why it was refused */
-	bool counted;            /* Include-Sent-Count: the copies ask for 200s */
-	bool count_known;        /* with counted, at POST_REPORT_READY: `count` is true */
-	bool seen;               /* the room saw its beginning */
-	bool whole;              /* the room saw its end */
+	bool counted;            /* Include-Sent-Count */
+	bool failure_wanted;     /* its sender takes failure REPORTs */
+	bool tracked;     /* the room's: its outcome is waited for, the copies ask for 200s */
+	bool two_party;   /* tracked, and its sender is told when it fails */
+	bool unreported;  /* a control payload: neither counted nor reported */
+	bool count_known; /* with tracked, at POST_REPORT_READY: `count` is true */
+	uint16_t failed;  /* with two_party, then: why it failed; 0: it did not */
+	bool seen;        /* the room saw its beginning */
+	bool whole;       /* the room saw its end */
 	bool private;
-	bool control;    /* private, and no chat but a notification: context.md 2.5 */
 	bool composing;  /* says that somebody is writing: dropped first */
 	bool no_private; /* the sender may not send private messages */
 	struct room *room;

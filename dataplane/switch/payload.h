@@ -48,7 +48,6 @@ enum payload_flag {
 	PAYLOAD_RETURNS = PAYLOAD_BEGIN | PAYLOAD_CHUNK_END | PAYLOAD_WHOLE |
 			  PAYLOAD_ABORTED, /* with a verdict */
 	PAYLOAD_PRIVATE = 1 << 5,          /* with a verdict: of a message to one participant */
-	PAYLOAD_CONTROL = 1 << 6, /* with a verdict: of one that is not counted or reported */
 	PAYLOAD_DASHES = 1 << 4, /* seven dashes occur: transaction ids must be tested against it */
 };
 

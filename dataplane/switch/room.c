@@ -138,7 +138,7 @@ static unsigned admit_private(struct room *room, struct message *message, struct
 					: !address_in(to, conf->identities))
 			continue;
 		message->to_participant = conf->participant;
-		message->control = control;
+		message->unreported = control;
 		if (control)
 			return 0;
 		if (!(room->flags & ROOM_PRIVATE) || message->no_private)
@@ -174,6 +174,25 @@ static unsigned admit(struct worker *worker, struct room *room, struct message *
 	return 0;
 }
 
+/* Exactly two participants: the sender and one other, on any number of legs, bound or not. */
+static bool is_between_two(const struct room *room, const struct message *message)
+{
+	const struct leg *leg;
+	uint32_t other = 0;
+	bool found = false;
+
+	for (leg = room->legs; leg != NULL; leg = leg->room_next) {
+		if (!leg->member || leg->removing || leg->conf->flags & MEMBER_HIDDEN ||
+			leg->conf->participant == message->sender_participant)
+			continue;
+		if (found && leg->conf->participant != other)
+			return false;
+		found = true;
+		other = leg->conf->participant;
+	}
+	return found;
+}
+
 /* The message takes its place in the room's order, and goes to every worker that has members. */
 static void begin(struct worker *worker, struct room *room, struct message *message, bool is_begin)
 {
@@ -185,8 +204,6 @@ static void begin(struct worker *worker, struct room *room, struct message *mess
 	message->status = is_begin ? (uint16_t)admit(worker, room, message) : 413;
 	if (message->status != 0)
 		return;
-	if (message->control)
-		message->counted = false; /* context.md 2.5: not counted or reported */
 	message->composing = span_eq_nocase(span_make(message->type, message->type_len),
 		SPAN_LITERAL("application/im-iscomposing+xml"));
 	message->order = ++room->order + 1;
@@ -197,10 +214,15 @@ static void begin(struct worker *worker, struct room *room, struct message *mess
 			workers++;
 		}
 	}
-	if (message->counted)
+	/* context.md 2.6: a failure is told to the sender between two only, and where that is
+	 * wanted. */
+	message->two_party = room->flags & ROOM_TWO_PARTY_FAILURE && message->failure_wanted &&
+			     !message->unreported && is_between_two(room, message);
+	message->tracked = (message->counted && !message->unreported) || message->two_party;
+	if (message->tracked)
 		atomic_store_explicit(&message->reports_pending, workers + 1, memory_order_relaxed);
 	atomic_fetch_add_explicit(
-		&message->cores, workers + message->counted, memory_order_relaxed);
+		&message->cores, workers + message->tracked, memory_order_relaxed);
 	mailbox_room_dirty(worker, room);
 }
 
@@ -227,8 +249,8 @@ void room_payload(struct worker *worker, struct payload *payload)
 	if (!message->seen)
 		begin(worker, room, message, flags & PAYLOAD_BEGIN);
 	payload->status = message->status != 0 ? message->status : 200;
-	payload->flags |= (uint8_t)((message->private ? PAYLOAD_PRIVATE : 0) |
-				    (message->control ? PAYLOAD_CONTROL : 0));
+	if (message->private)
+		payload->flags |= PAYLOAD_PRIVATE;
 	if (message->status == 0) {
 		room->counts.octets += payload->len;
 		atomic_fetch_add_explicit(&payload->cores,
@@ -242,7 +264,7 @@ void room_payload(struct worker *worker, struct payload *payload)
 		message->whole = flags & PAYLOAD_WHOLE;
 		if (message->whole)
 			note_refused(worker, message);
-		if (message->counted && message->status == 0)
+		if (message->tracked)
 			report_part_done(worker, message);
 		message_drop(worker, message);
 	}
@@ -255,6 +277,11 @@ void room_payload(struct worker *worker, struct payload *payload)
 void room_report_done(struct worker *worker, struct message *message)
 {
 	message->count_known = report_count(worker, message, &message->count);
+	if (message->two_party && message->count_known && message->count == 0) {
+		message->failed = report_failed(worker, message);
+		if (message->failed == 0)
+			message->failed = 408; /* nobody was there to be sent it */
+	}
 	worker_post(worker, message->home, &message->report_post, POST_REPORT_READY);
 }
 
@@ -262,7 +289,7 @@ void room_message_done(struct worker *worker, struct message *message)
 {
 	struct room *room = message->room;
 
-	if (message->counted && message->status == 0)
+	if (message->tracked)
 		report_parts_home(worker, message);
 	room->open_messages--;
 	mailbox_room_dirty(worker, room);

@@ -45,7 +45,8 @@ struct room_part {
 	bool working, full;
 	uint64_t appended; /* octets of all views ever, with what each costs beside them: backlog */
 	uint64_t looked_at;          /* `appended` when backlog_grown last looked at the members */
-	struct report_part *reports; /* counted messages not settled yet */
+	struct report_part *reports; /* tracked messages not settled yet */
+	uint32_t report_count, report_blocks;      /* how many, and what they hold */
 	_Atomic uint64_t deliveries, cut, skipped; /* read by the home worker for EVENT_ROOM */
 };
 

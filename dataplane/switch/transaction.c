@@ -16,23 +16,33 @@ void transaction_free(struct worker *worker, struct transaction *tx)
 	pool_put(&worker->transactions, tx);
 }
 
+/* RFC 4975 7.2: a response to SEND goes to the leftmost URI of the From-Path. Where none can be read
+ * it goes to the peer as its SDP names it, so that what we send is MSRP always. */
+static struct span leftmost_of(const struct msrp_session *session, struct span from_path)
+{
+	struct msrp_path path;
+	struct msrp_uri uri;
+
+	if (msrp_path_parse(from_path, &path) != 0)
+		return session->conf->path_first;
+	if (!span_eq(path.first, session->conf->path_first) &&
+		msrp_uri_parse(path.first, &uri) != 0)
+		return session->conf->path_first;
+	return path.first;
+}
+
 struct transaction *transaction_new(
 	struct worker *worker, struct msrp_session *session, const struct chunk *chunk)
 {
 	struct connection *conn = session->connection;
 	struct transaction *tx = pool_get(&worker->transactions);
-	struct msrp_path from;
 	struct span to;
 
 	if (tx == NULL)
 		return NULL;
 	*tx = (struct transaction){ .session = session,
 		.failure_report = (uint8_t)chunk->failure_report };
-	/* RFC 4975 7.2: a response to SEND goes to the leftmost URI of the From-Path. */
-	to = msrp_path_parse(chunk->from_path, &from) == 0 ? from.first : chunk->from_path;
-	/* A request without a From-Path is refused, and the peer's own path is known. */
-	if (to.len == 0)
-		to = session->conf->path_first;
+	to = leftmost_of(session, chunk->from_path);
 	if (to.len == 0)
 		tx->failure_report = FAILURE_REPORT_NO; /* there is nobody to answer to */
 	if (to.len > sizeof(tx->to)) {

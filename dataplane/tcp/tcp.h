@@ -51,7 +51,12 @@ void tcp_poll(struct tcp *tcp);
 must_check long tcp_send(struct tcp_conn *conn, const struct iovec *spans, int count);
 
 void tcp_resume(struct tcp_conn *conn); /* after receive_into gave NULL */
-void tcp_close(struct tcp_conn *conn);  /* what was taken is still sent; no callback follows */
+/* What was taken is still sent, what still comes is dropped; no callback follows. */
+void tcp_close(struct tcp_conn *conn);
+/* Connections that were closed here, and whose peers may not have taken the last octets yet. */
+unsigned tcp_closing(const struct tcp *tcp);
+/* No further connection is accepted. */
+void tcp_listen_end(struct tcp *tcp);
 
 /* host: an IP literal. -EINVAL, -ENOBUFS, or the system's refusal. */
 must_check int tcp_connect(

@@ -19,18 +19,25 @@
 #define NOTSENT_OCTETS (64 * 1024)  /* and responses are not stuck behind megabytes */
 #define ACCEPTS_MAX    64
 #define BACKLOG        4096
-#define DRAINS_MAX     16  /* reads of what a peer still sent, when its connection is closed */
-#define OFF_MS         100 /* without listeners after running out of descriptors */
+#define DRAINS_MAX     16   /* reads of what a peer still sent, when its connection is closed */
+#define CLOSING_MAX    256  /* closed connections that wait for their peers */
+#define CLOSING_MS     1000 /* for so long */
+#define OFF_MS         100  /* without listeners after running out of descriptors */
 
 struct tcp_conn {
 	struct tcp *tcp;
-	void *user;
+	union {
+		void *user;
+		struct tcp_conn **prev; /* `closing` */
+	};
 	struct tcp_conn
 		*next; /* free list, or list of those closed while events were being handled */
 	int fd;
-	uint32_t interest; /* EPOLLIN, EPOLLOUT as registered */
+	uint32_t closed_ms; /* `closing` */
+	uint32_t interest;  /* EPOLLIN, EPOLLOUT as registered */
 	bool connecting;
 	bool paused;
+	bool closing; /* dead, but its peer has not closed */
 	bool dead; /* closed; the record is kept until the end of the poll, as an event may still point here */
 };
 
@@ -43,6 +50,8 @@ struct tcp {
 	uint64_t off_since_ms;
 	bool listeners_off; /* out of descriptors: not asked again until a connection closes */
 	struct tcp_conn *conns, *free_list, *closed_list;
+	struct tcp_conn *closing, **closing_last; /* oldest first */
+	unsigned closing_count;
 	bool borrowed; /* conns are the owner's memory */
 	uint32_t count;
 	uint32_t fresh, max_connections;       /* records used at least once, and in all */
@@ -153,6 +162,7 @@ int tcp_kernel_new(struct tcp **out, const struct tcp_kernel_settings *settings,
 		return -ENOMEM;
 	tcp->ops = ops;
 	tcp->owner = owner;
+	tcp->closing_last = &tcp->closing;
 	memcpy(tcp->wake_fds, settings->wake_fds, sizeof(tcp->wake_fds));
 	tcp->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	tcp->borrowed = settings->memory != NULL;
@@ -190,13 +200,14 @@ void tcp_free(struct tcp *tcp)
 	/* Live connections are not on a list of their own: a record in use has a tcp. */
 	for (i = 0; tcp->conns != NULL && tcp->count > 0; i++) {
 		conn = &tcp->conns[i];
-		if (conn->tcp != NULL && !conn->dead) {
+		if (conn->tcp != NULL && (!conn->dead || conn->closing)) {
 			close(conn->fd);
 			tcp->count--;
 		}
 	}
 	for (i = 0; i < tcp->listener_count; i++)
-		close(tcp->listeners[i]);
+		if (tcp->listeners[i] >= 0)
+			close(tcp->listeners[i]);
 	if (tcp->epoll_fd >= 0)
 		close(tcp->epoll_fd);
 	free(tcp->listeners);
@@ -234,31 +245,93 @@ static void listeners_on(struct tcp *tcp)
 }
 
 /* With input unread the kernel would reset the connection, and the peer could lose the last
- * answer. */
-static void drain(int fd)
+ * answers. So it is told that nothing more comes, and what it still sends is dropped until it has
+ * closed too. True: there is nothing to wait for. */
+static bool drain(int fd)
 {
 	char octets[16384];
 	unsigned i;
+	ssize_t n;
 
-	shutdown(fd, SHUT_WR);
-	for (i = 0; i < DRAINS_MAX && recv(fd, octets, sizeof(octets), MSG_DONTWAIT) > 0; i++)
-		;
+	for (i = 0; i < DRAINS_MAX; i++) {
+		n = recv(fd, octets, sizeof(octets), MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return false;
+		if (n <= 0)
+			return true;
+	}
+	return false;
 }
 
-void tcp_close(struct tcp_conn *conn)
+static void conn_end(struct tcp_conn *conn)
 {
 	struct tcp *tcp = conn->tcp;
 
-	if (conn->dead)
-		return;
-	conn->dead = true;
-	drain(conn->fd);
 	close(conn->fd);
 	tcp->count--;
 	conn->next = tcp->closed_list;
 	tcp->closed_list = conn;
 	if (tcp->listeners_off)
 		listeners_on(tcp);
+}
+
+static void closing_end(struct tcp_conn *conn)
+{
+	struct tcp *tcp = conn->tcp;
+
+	conn->closing = false;
+	*conn->prev = conn->next;
+	if (conn->next != NULL)
+		conn->next->prev = conn->prev;
+	else
+		tcp->closing_last = conn->prev;
+	tcp->closing_count--;
+	conn_end(conn);
+}
+
+static void closing_begin(struct tcp_conn *conn)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = conn };
+	struct tcp *tcp = conn->tcp;
+
+	if (tcp->closing_count == CLOSING_MAX)
+		closing_end(tcp->closing);
+	conn->closing = true;
+	conn->closed_ms = (uint32_t)coarse_ms();
+	conn->next = NULL;
+	conn->prev = tcp->closing_last;
+	*tcp->closing_last = conn;
+	tcp->closing_last = &conn->next;
+	tcp->closing_count++;
+	epoll_ctl(tcp->epoll_fd, EPOLL_CTL_MOD, conn->fd, &event);
+}
+
+void tcp_close(struct tcp_conn *conn)
+{
+	if (conn->dead)
+		return;
+	conn->dead = true;
+	if (conn->connecting || shutdown(conn->fd, SHUT_WR) < 0 || drain(conn->fd))
+		conn_end(conn);
+	else
+		closing_begin(conn);
+}
+
+unsigned tcp_closing(const struct tcp *tcp)
+{
+	return tcp->closing_count;
+}
+
+void tcp_listen_end(struct tcp *tcp)
+{
+	unsigned i;
+
+	/* Their places stay: an event that was found already names one. */
+	for (i = 0; i < tcp->listener_count; i++) {
+		if (tcp->listeners[i] >= 0)
+			close(tcp->listeners[i]);
+		tcp->listeners[i] = -1;
+	}
 }
 
 static void conn_lost(struct tcp_conn *conn, int reason)
@@ -357,6 +430,8 @@ static void do_connected(struct tcp_conn *conn)
 
 static void do_event(struct tcp_conn *conn, uint32_t events)
 {
+	if (conn->closing && drain(conn->fd))
+		closing_end(conn);
 	if (conn->dead)
 		return;
 	if (conn->connecting) {
@@ -382,6 +457,9 @@ void tcp_wait(struct tcp *tcp, int timeout_ms)
 	/* Descriptors may be free again that are not ours to notice. */
 	if (tcp->listeners_off && coarse_ms() - tcp->off_since_ms >= OFF_MS)
 		listeners_on(tcp);
+	while (tcp->closing != NULL &&
+		(uint32_t)coarse_ms() - tcp->closing->closed_ms >= CLOSING_MS)
+		closing_end(tcp->closing);
 	n = epoll_wait(tcp->epoll_fd, tcp->events, EVENTS_MAX, timeout_ms);
 
 	tcp->event_count = n > 0 ? n : 0;

@@ -2,7 +2,8 @@
 /* fuzz_chunk_in: any octets, cut in any way, keep the promises of chunk_in.h.
  *
  * The first two octets of an input choose how the rest is cut; chunk_trace checks each event,
- * and the three traces must be equal.
+ * and the three traces must be equal. An input that begins as MSRP does is all stream, so that files
+ * of requests (tests/torture) are seeds as they are.
  */
 #include "tests/unit/msrp/chunk_trace.h"
 #include <stdio.h>
@@ -50,7 +51,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	stream = span_make(data + 2, size - 2);
+	if (size > 5 && memcmp(data, "MSRP ", 5) == 0)
+		stream = span_make(data, size);
+	else
+		stream = span_make(data + 2, size - 2);
 	cuts.state = (data[0] | (uint32_t)data[1] << 8) + 0x9e3779b9u;
 	/* From a trickle to segments of the network's size. */
 	cuts.longest = 1u << (data[0] & 15) % 12;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* replay: runs a fuzz harness over every file of a directory, and says so as TAP, a line per file.
+/* replay: runs a fuzz harness over every file of some directories, and says so as TAP, a line per
+ * file.
  *
- *   replay_chunk_in DIRECTORY
+ *   replay_chunk_in DIRECTORY...
  *
  * The harness ends the program when something does not hold; the file is the one of the last
  * line begun.
@@ -41,36 +42,45 @@ static uint8_t *file_read(const char *path, size_t *size)
 	return octets;
 }
 
-int main(int argc, char **argv)
+/* Plays the files of a directory; returns how many there are. */
+static unsigned directory_play(const char *directory, unsigned before)
 {
 	struct dirent **entries;
-	int count;
+	int count = scandir(directory, &entries, is_file, alphasort);
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s DIRECTORY\n", argv[0]);
-		return 2;
-	}
-	count = scandir(argv[1], &entries, is_file, alphasort);
 	if (count <= 0) {
 		/* An empty corpus proves nothing, so it is no success. */
-		fprintf(stderr, "%s: no corpus there\n", argv[1]);
-		return 1;
+		fprintf(stderr, "%s: no corpus there\n", directory);
+		exit(1);
 	}
-	setvbuf(stdout, NULL, _IOLBF, 0);
-	printf("1..%d\n", count);
 	for (int i = 0; i < count; i++) {
 		char path[4096];
 		uint8_t *octets;
 		size_t size;
 
-		snprintf(path, sizeof(path), "%s/%s", argv[1], entries[i]->d_name);
+		snprintf(path, sizeof(path), "%s/%s", directory, entries[i]->d_name);
 		octets = file_read(path, &size);
 		fprintf(stderr, "%s\n", path);
 		LLVMFuzzerTestOneInput(octets, size);
-		printf("ok %d - %s\n", i + 1, entries[i]->d_name);
+		printf("ok %u - %s\n", before + (unsigned)i + 1, entries[i]->d_name);
 		free(octets);
 		free(entries[i]);
 	}
 	free(entries);
+	return (unsigned)count;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned played = 0;
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: %s DIRECTORY...\n", argv[0]);
+		return 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (int i = 1; i < argc; i++)
+		played += directory_play(argv[i], played);
+	printf("1..%u\n", played);
 	return 0;
 }

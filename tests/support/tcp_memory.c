@@ -40,6 +40,7 @@ struct tcp {
 	struct tcp_conn *closed; /* freed at the end of a poll */
 	struct tcp_conn **turn;  /* of a poll */
 	unsigned count, turn_room, begin_with;
+	bool deaf; /* tcp_listen_end */
 };
 
 struct memory_net {
@@ -398,7 +399,7 @@ static void do_event(struct tcp_conn *conn)
 
 	if (conn->accepting) {
 		conn->accepting = false;
-		conn->user = ops->accepted(conn->tcp->owner, conn);
+		conn->user = conn->tcp->deaf ? NULL : ops->accepted(conn->tcp->owner, conn);
 		if (conn->user == NULL)
 			tcp_close(conn);
 		else if (peer != NULL)
@@ -526,4 +527,15 @@ int tcp_connect(struct tcp *tcp, const char *host, uint16_t port, void *user, st
 	(*out)->connecting = true;
 	(*out)->user = user;
 	return 0;
+}
+
+/* What was sent is the peer's at once: nobody has to be waited for. */
+unsigned tcp_closing(const struct tcp *tcp)
+{
+	return 0;
+}
+
+void tcp_listen_end(struct tcp *tcp)
+{
+	tcp->deaf = true;
 }

@@ -134,9 +134,18 @@ Test(kamailio_endpoint, that_answers_415_is_not_counted, .timeout = 60)
 	refuses("e415");
 }
 
-Test(kamailio_endpoint, that_answers_481_is_not_counted, .timeout = 60)
+/* RFC 4975 10.7: a session that the peer does not know is over, and its leg says so. */
+Test(kamailio_endpoint, that_answers_481_has_no_session_any_more, .timeout = 60)
 {
-	refuses("e481");
+	struct scene s;
+	unsigned carol = open_scene(&s, "e481", 2, NULL);
+
+	counted(&s, "counted0", "e481", 1);
+	leg_is(&s, carol, LEG_UNBOUND, LEG_CAUSE_LOST);
+	SAY(&s, BOB, .id = "after000", .text = "after that");
+	expect_status(&s, BOB, "after000", 200);
+	expect_text(&s, ALICE, "after that");
+	close_scene(&s);
 }
 
 Test(kamailio_endpoint, that_answers_what_no_standard_knows_is_not_counted, .timeout = 60)

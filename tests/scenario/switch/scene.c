@@ -44,7 +44,7 @@ void scene_close(struct scene *s)
 		"payloads_buffer", "messages", "entries", "sessions", "outgoing", "tails",
 		"inbounds", "transactions", "ids_small", "ids_large", "heads", "kept", "texts",
 		"output", "legs", "rooms", "confs_small", "confs_medium", "confs_large", "reports",
-		"report_blocks" };
+		"report_blocks", "report_ranges" };
 	struct switch_cmd close = { .type = CMD_ROOM_CLOSE, .object = s->room };
 	struct switch_rig *rig = &s->rig;
 	unsigned i;
@@ -169,7 +169,7 @@ void scene_chunk_take(struct scene *s, unsigned who)
 	cr_assert(span_eq(chunk->from_path, span_of(s->leg[who].uri)), "From-Path %.*s",
 		SPAN_ARG(chunk->from_path));
 	cr_assert(span_eq(chunk->content_type, SPAN_LITERAL("message/cpim")));
-	cr_assert(!chunk->has_success_report && !chunk->include_sent_count);
+	cr_assert(!chunk->include_sent_count && (s->delivered || !chunk->has_success_report));
 	cr_assert(chunk->has_body && chunk->has_range);
 	if (s->chunks == 0)
 		snprintf(s->id, sizeof(s->id), "%.*s", SPAN_ARG(chunk->message_id));
@@ -227,6 +227,12 @@ void expect_cut(struct scene *s, unsigned who)
 
 void expect_report(struct scene *s, unsigned who, const char *id, size_t octets, long count)
 {
+	expect_failure(s, who, id, octets, 200, count);
+}
+
+void expect_failure(
+	struct scene *s, unsigned who, const char *id, size_t octets, unsigned status, long count)
+{
 	const struct chunk *chunk = &s->peer[who].chunk;
 
 	take(s, who, "a REPORT");
@@ -234,7 +240,9 @@ void expect_report(struct scene *s, unsigned who, const char *id, size_t octets,
 		s->leg[who].address, (int)chunk->method, chunk->status);
 	cr_assert(
 		span_eq(chunk->message_id, span_of(id)), "about %.*s", SPAN_ARG(chunk->message_id));
-	cr_assert(chunk->report_namespace == 0 && chunk->report_status == 200);
+	cr_assert(chunk->report_namespace == 0 && chunk->report_status == status,
+		"Status %03u %u instead of 000 %u", chunk->report_namespace, chunk->report_status,
+		status);
 	cr_assert(chunk->has_range && chunk->range.start == 1 && chunk->range.end == octets &&
 			  chunk->range.total == octets,
 		"1-%llu/%llu instead of %zu", (unsigned long long)chunk->range.end,
@@ -251,7 +259,7 @@ void expect_report(struct scene *s, unsigned who, const char *id, size_t octets,
 			chunk->distribution_count, count);
 }
 
-void expect_failure(struct scene *s, unsigned who, const char *id, size_t last, const char *total,
+void expect_lost(struct scene *s, unsigned who, const char *id, size_t last, const char *total,
 	unsigned status)
 {
 	const struct chunk *chunk = &s->peer[who].chunk;
@@ -291,4 +299,13 @@ void scene_answer(struct scene *s, unsigned who, unsigned status)
 		"MSRP %.*s %u answer\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------%.*s$\r\n",
 		SPAN_ARG(chunk->tid), status, s->leg[who].uri, s->leg[who].path,
 		SPAN_ARG(chunk->tid));
+}
+
+void scene_report(
+	struct scene *s, unsigned who, const char *id, const char *status, const char *range)
+{
+	peer_print(&s->peer[who],
+		"MSRP report01 REPORT\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: %s\r\n%s%s%sStatus: %s\r\n-------report01$\r\n",
+		s->leg[who].uri, s->leg[who].path, id, range != NULL ? "Byte-Range: " : "",
+		range != NULL ? range : "", range != NULL ? "\r\n" : "", status);
 }

@@ -24,6 +24,7 @@ struct scene {
 	char flag;       /* of its last chunk */
 	unsigned chunks; /* how many it came in */
 	char id[CHUNK_TID_MAX + 1];
+	bool delivered; /* copies may ask for success REPORTs */
 };
 
 struct scene_settings {
@@ -77,15 +78,22 @@ void expect_cut(struct scene *s, unsigned who);
 /* The next thing is a REPORT about id: 000 200, 1-octets/octets; count: Distribution-Count, or -1
  * when there is none. */
 void expect_report(struct scene *s, unsigned who, const char *id, size_t octets, long count);
-/* The next thing is a REPORT about id of a failure: 000 and this status, with this range. In
- * peer->body is what it carries. */
-void expect_failure(struct scene *s, unsigned who, const char *id, size_t last, const char *total,
+/* The same with another status than 200. */
+void expect_failure(
+	struct scene *s, unsigned who, const char *id, size_t octets, unsigned status, long count);
+/* The next thing is a REPORT about id that octets which were answered 200 are lost: 000 and this
+ * status, with the range 1-last/total. In peer->body is what it carries. */
+void expect_lost(struct scene *s, unsigned who, const char *id, size_t last, const char *total,
 	unsigned status);
 /* Nothing waits: the next thing is the answer to a SEND without a body. Good for what is due on
  *                this connection already. */
 void expect_nothing(struct scene *s, unsigned who);
 /* Answers the chunk taken last by this person. */
 void scene_answer(struct scene *s, unsigned who, unsigned status);
+/* A REPORT of this person about the message with this Message-ID. status: "000 200"; range: absent,
+ * or "1-5/5". */
+void scene_report(
+	struct scene *s, unsigned who, const char *id, const char *status, const char *range);
 /* The head and content of the last message taken. */
 const char *scene_content(const struct scene *s);
 size_t scene_say_len(const struct scene *s, unsigned who, const struct words *words);

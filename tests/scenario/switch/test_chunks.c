@@ -142,14 +142,14 @@ Test(chunks, the_end_that_came_first_says_where_it_is)
 	/* Octets behind it contradict it: when they come, and when they have come. */
 	PIECE(200, "end2", whole, 101, 150, "*", '$');
 	PIECE(400, "end2", whole, 101, 160, "*", '+');
-	expect_failure(&s, ALICE, "end2", 150, "150", 400);
+	expect_lost(&s, ALICE, "end2", 150, "150", 400);
 	PIECE(200, "end3", whole, 101, 160, "*", '+');
 	PIECE(400, "end3", whole, 51, 100, "*", '$');
-	expect_failure(&s, ALICE, "end3", 160, "*", 400);
+	expect_lost(&s, ALICE, "end3", 160, "*", 400);
 	/* Two ends. */
 	PIECE(200, "end4", whole, 101, 150, "*", '$');
 	PIECE(400, "end4", whole, 101, 140, "*", '$');
-	expect_failure(&s, ALICE, "end4", 150, "150", 400);
+	expect_lost(&s, ALICE, "end4", 150, "150", 400);
 	still_works();
 	free(whole);
 	scene_close(&s);
@@ -166,11 +166,11 @@ Test(chunks, totals_that_disagree_get_400)
 	scene_open(&s, &(struct scene_settings){ 0 }, "alice bob");
 	PIECE(200, "tot1", whole, 1, HEAD_OCTETS + 10, total, '+');
 	PIECE(400, "tot1", whole, HEAD_OCTETS + 11, all, other, '$');
-	expect_failure(&s, ALICE, "tot1", HEAD_OCTETS + 10, total, 400);
+	expect_lost(&s, ALICE, "tot1", HEAD_OCTETS + 10, total, 400);
 	expect_cut(&s, BOB);
 	PIECE(200, "tot2", whole, 101, all, total, '$');
 	PIECE(400, "tot2", whole, 1, 100, other, '+');
-	expect_failure(&s, ALICE, "tot2", all, total, 400);
+	expect_lost(&s, ALICE, "tot2", all, total, 400);
 	/* '*' agrees with all, and a '$' that ends elsewhere with none. */
 	PIECE(200, "tot3", whole, 1, 100, "*", '+');
 	PIECE(200, "tot3", whole, 101, 150, total, '+');
@@ -178,13 +178,13 @@ Test(chunks, totals_that_disagree_get_400)
 	expect_text(&s, BOB, whole + HEAD_OCTETS);
 	PIECE(200, "tot4", whole, 1, HEAD_OCTETS + 10, total, '+');
 	PIECE(400, "tot4", whole, HEAD_OCTETS + 11, all - 1, "*", '$');
-	expect_failure(&s, ALICE, "tot4", HEAD_OCTETS + 10, total, 400);
+	expect_lost(&s, ALICE, "tot4", HEAD_OCTETS + 10, total, 400);
 	expect_cut(&s, BOB);
 	/* Less than has come. */
 	PIECE(200, "tot5", whole, 1, HEAD_OCTETS + 50, "*", '+');
 	snprintf(total, sizeof(total), "%zu", HEAD_OCTETS + 40);
 	PIECE(400, "tot5", whole, HEAD_OCTETS + 21, HEAD_OCTETS + 40, total, '+');
-	expect_failure(&s, ALICE, "tot5", HEAD_OCTETS + 50, "*", 400);
+	expect_lost(&s, ALICE, "tot5", HEAD_OCTETS + 50, "*", 400);
 	expect_cut(&s, BOB);
 	still_works();
 	free(whole);
@@ -230,7 +230,7 @@ Test(chunks, so_much_is_kept_and_no_more)
 			at + i * REORDER_BLOCK_OCTETS, "*", '+');
 	PIECE(413, "sand", whole, at + REORDER_LEG_BLOCKS * REORDER_BLOCK_OCTETS,
 		at + REORDER_LEG_BLOCKS * REORDER_BLOCK_OCTETS, "*", '+');
-	expect_failure(
+	expect_lost(
 		&s, ALICE, "sand", at + (REORDER_LEG_BLOCKS - 1) * REORDER_BLOCK_OCTETS, "*", 413);
 	still_works();
 	free(whole);

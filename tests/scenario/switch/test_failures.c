@@ -70,7 +70,7 @@ Test(failures, each_failure_report_says_what_is_told)
 			expect_status(&s, ALICE, id, 200);
 		expect_cut(&s, BOB);
 		if (rows[i].later)
-			expect_failure(&s, ALICE, id, HEAD_OCTETS + 4, "*", 413);
+			expect_lost(&s, ALICE, id, HEAD_OCTETS + 4, "*", 413);
 		expect_nothing(&s, ALICE);
 	}
 	still_works("works1");
@@ -87,15 +87,15 @@ Test(failures, what_stalls_is_reported_wherever_its_octets_are)
 	/* In the CPIM head; kept; both: one REPORT each. */
 	chunk("stall1", "head", "", 1, HEAD, 40, '+');
 	expect_status(&s, ALICE, "stall1", 200);
-	expect_failure(&s, ALICE, "head", 40, "*", 413);
+	expect_lost(&s, ALICE, "head", 40, "*", 413);
 	chunk("stall2", "kept", "", 1000, "ahead", 5, '+');
 	expect_status(&s, ALICE, "stall2", 200);
-	expect_failure(&s, ALICE, "kept", 1004, "*", 413);
+	expect_lost(&s, ALICE, "kept", 1004, "*", 413);
 	chunk("stall3", "both", "", 1000, "ahead", 5, '$');
 	expect_status(&s, ALICE, "stall3", 200);
 	chunk("stall4", "both", "", 1, HEAD, HEAD_OCTETS, '+');
 	expect_status(&s, ALICE, "stall4", 200);
-	expect_failure(&s, ALICE, "both", 1004, "1004", 413);
+	expect_lost(&s, ALICE, "both", 1004, "1004", 413);
 	expect_cut(&s, BOB);
 	/* What was taken over a 200 that never came is not reported: the chunk's own answer tells. */
 	peer_print(&s.peer[ALICE],
@@ -117,13 +117,13 @@ Test(failures, what_the_room_refuses_later_is_reported)
 	chunk("room2", "room", "", 41, HEAD_TO("sip:zoe@example.com") + 40,
 		sizeof(HEAD_TO("sip:zoe@example.com")) - 41, '$');
 	expect_status(&s, ALICE, "room2", 404);
-	expect_failure(&s, ALICE, "room", 40, "88", 404);
+	expect_lost(&s, ALICE, "room", 40, "88", 404);
 	/* What came ahead of a head that is refused. */
 	chunk("from1", "from", "", 200, "ahead", 5, '$');
 	expect_status(&s, ALICE, "from1", 200);
 	chunk("from2", "from", "", 1, "To: <sip:room@example.com>\r\n\r\n\r\n", 32, '+');
 	expect_status(&s, ALICE, "from2", 403);
-	expect_failure(&s, ALICE, "from", 204, "204", 403);
+	expect_lost(&s, ALICE, "from", 204, "204", 403);
 	/* It is told once. */
 	chunk("from3", "from", "", 33, "x", 1, '+');
 	expect_status(&s, ALICE, "from3", 403);
@@ -143,7 +143,7 @@ Test(failures, one_of_a_private_message_says_whose)
 		"alice bob");
 	chunk("priv1", "priv", "", 1, to_bob, sizeof(to_bob) - 1, '+');
 	expect_status(&s, ALICE, "priv1", 200);
-	expect_failure(&s, ALICE, "priv", sizeof(to_bob) - 1, "*", 413);
+	expect_lost(&s, ALICE, "priv", sizeof(to_bob) - 1, "*", 413);
 	body = strndup((const char *)s.peer[ALICE].body, s.peer[ALICE].body_len);
 	cr_assert(span_eq(s.peer[ALICE].chunk.content_type, SPAN_LITERAL("message/cpim")));
 	cr_assert_str_eq(
@@ -178,7 +178,7 @@ Test(failures, a_room_that_closes_tells_its_senders)
 	close.object = s.room;
 	cr_assert_eq(rig_command(&s.rig, s.room.worker, &close, NULL), 0);
 	expect_status(&s, ALICE, "close2", 413);
-	expect_failure(&s, ALICE, "close", HEAD_OCTETS + 4, "*", 413);
+	expect_lost(&s, ALICE, "close", HEAD_OCTETS + 4, "*", 413);
 	cr_assert(peer_ends(&s.peer[ALICE], RIG_WAIT_MS));
 	expect_cut(&s, BOB);
 	rig_event(&s.rig, EVENT_ROOM_DRAINED, &s.room);
@@ -277,7 +277,7 @@ Test(failures, each_code_is_sent_when_the_table_says_so)
 			i == 0 ? HEAD_OCTETS : sizeof(long_text) - 1, '+');
 		expect_status(&s, ALICE, tid, i < 2 ? 200 : 413);
 	}
-	expect_failure(&s, ALICE, "c413.", HEAD_OCTETS + 5000 + sizeof(long_text) - 1, "*", 413);
+	expect_lost(&s, ALICE, "c413.", HEAD_OCTETS + 5000 + sizeof(long_text) - 1, "*", 413);
 	expect_cut(&s, BOB);
 	/* 415: what is not message/cpim; wrapped what the room does not take. */
 	answered("c415a", 415,

@@ -402,6 +402,8 @@ Test(config_errors, other_values_are_checked_too)
 	assert_bad("conference:\n  history_users: [alice]\n",
 		"2: conference.history_users \"alice\" is no address of a user: write e.g. "
 		"sip:history@example.com or tel:+15550100\n");
+	assert_bad("msrp:\n  count_basis: guessed\n",
+		"2: msrp.count_basis \"guessed\" is neither accepted nor delivered: write one of them\n");
 	assert_bad("switch:\n  poll: fast\n",
 		"2: switch.poll \"fast\" is neither sleep nor busy: write sleep, or "
 		"busy on CPUs of its own\n");
