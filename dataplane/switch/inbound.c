@@ -302,8 +302,8 @@ static void send_report(struct worker *worker, struct msrp_session *session,
 
 /* RFC 4975 7.1.2: what was answered 200 and is lost all the same is told by a REPORT. One tells all
  * of it. */
-static void report_failure(
-	struct worker *worker, struct msrp_session *session, struct inbound *in, unsigned status)
+static void report_failure(struct worker *worker, struct msrp_session *session, struct inbound *in,
+	const struct message *message, unsigned status)
 {
 	struct chunk_out_report report = { .range = { 1, in->accepted, in->total },
 		.status = (uint16_t)status };
@@ -313,10 +313,20 @@ static void report_failure(
 	/* What was declared may be the very lie that is refused. */
 	if (report.range.total < in->accepted)
 		report.range.total = BYTE_RANGE_UNKNOWN;
-	name_private(in, in->message, &report);
+	name_private(in, message, &report);
 	report_write(worker, session, in, &report);
 	worker->counters.reports_failure++;
 	in->accepted = 0;
+}
+
+/* The chunk that is arriving, when it is one of this message. */
+static void answer_current(
+	struct worker *worker, struct connection *conn, const struct inbound *in, unsigned status)
+{
+	if (conn->transaction == NULL || conn->inbound != in)
+		return;
+	transaction_answer(worker, conn->transaction, status);
+	conn->transaction = NULL;
 }
 
 /* The sender gets `status` for this chunk; the rest of the message is discarded, and those who got
@@ -328,14 +338,14 @@ static void refuse(
 	struct message *message = in->message;
 
 	worker->counters.messages_refused++;
-	if (conn->transaction != NULL && conn->inbound == in) {
-		transaction_answer(worker, conn->transaction, status);
-		conn->transaction = NULL;
-	}
-	report_failure(worker, session, in, status);
+	answer_current(worker, conn, in, status);
 	head_put(worker, in);
 	reorder_drop_all(worker, &session->share, &in->kept);
+	if (in->state == INBOUND_HEAD)
+		report_failure(worker, session, in, NULL, status);
 	if (in->state == INBOUND_OPEN) {
+		/* Chunks may be on their way to the room whose 200 is still to come: what is lost
+		 * is reported when the last verdict is here. */
 		give_end(worker, session, in, PAYLOAD_ABORTED, NULL);
 		session->inbound_count++;
 		/* The record stays to recognise the rest; the message is finished without it. */
@@ -344,6 +354,17 @@ static void refuse(
 	}
 	in->state = INBOUND_REFUSED;
 	in->status = (uint16_t)status;
+}
+
+/* A refused message is over; its record may have to wait for verdicts. */
+static void refused_ends(struct worker *worker, struct inbound *in)
+{
+	if (in->verdicts == 0) {
+		inbound_free(worker, in);
+		return;
+	}
+	in->state = INBOUND_ENDED;
+	in->session->inbound_count--;
 }
 
 /* ---- octets on their way to the room ---- */
@@ -671,7 +692,7 @@ static bool has_place(struct worker *worker, struct msrp_session *session)
 			oldest = in; /* new ones are put in front */
 	if (oldest == NULL)
 		return false;
-	inbound_free(worker, oldest);
+	refused_ends(worker, oldest);
 	return true;
 }
 
@@ -763,7 +784,7 @@ enum inbound_take inbound_send(
 	if (named)
 		in = inbound_find(session, chunk->message_id, hash);
 	if (in != NULL && in->state == INBOUND_REFUSED && start == 1) {
-		inbound_free(worker, in); /* it is sent anew */
+		refused_ends(worker, in); /* it is sent anew */
 		in = NULL;
 	}
 	if (in == NULL) {
@@ -939,7 +960,7 @@ void inbound_end(struct worker *worker, struct msrp_session *session, char flag)
 	if (in->state == INBOUND_REFUSED) {
 		/* Answered when it was refused. */
 		if (flag != '+')
-			inbound_free(worker, in);
+			refused_ends(worker, in);
 	} else if (flag == '#') {
 		/* The sender's own will: nothing of it is lost that it would have to be told. */
 		worker->counters.messages_aborted += in->state == INBOUND_OPEN;
@@ -975,6 +996,7 @@ void inbound_end(struct worker *worker, struct msrp_session *session, char flag)
 void inbound_verdict(struct worker *worker, struct payload *payload)
 {
 	struct transaction *tx = payload->transaction;
+	const struct message *message = payload->message;
 	struct inbound *in = payload->inbound;
 	unsigned status = payload->status;
 	uint8_t flags = payload->flags;
@@ -992,6 +1014,16 @@ void inbound_verdict(struct worker *worker, struct payload *payload)
 			pool_put(&worker->inbounds, in);
 		return;
 	}
+	if (in->status != 0) {
+		if (in->verdicts > 0)
+			return;
+		/* The room sent this before the message can come home. */
+		if (in->session != NULL)
+			report_failure(worker, in->session, in, message, in->status);
+		if (in->state == INBOUND_ENDED)
+			inbound_free(worker, in);
+		return;
+	}
 	if (in->state == INBOUND_OPEN && status != 200 && in->session != NULL) {
 		refuse(worker, in->session, in, status);
 		return;
@@ -1000,7 +1032,7 @@ void inbound_verdict(struct worker *worker, struct payload *payload)
 		return;
 	if (flags & PAYLOAD_WHOLE && status != 200 && in->session != NULL) {
 		message_ids_forget(in->session->ids, (uint32_t)in->id_hash);
-		report_failure(worker, in->session, in, status);
+		report_failure(worker, in->session, in, in->message, status);
 	}
 	if (flags & PAYLOAD_WHOLE && status == 200 && in->session != NULL) {
 		/* The room sent this before the message can come home. */
@@ -1058,7 +1090,7 @@ void inbound_tick(struct worker *worker, struct msrp_session *session)
 			refuse(worker, session, in, 413);
 		}
 		if (session->connection->inbound != in)
-			inbound_free(worker, in);
+			refused_ends(worker, in);
 	}
 }
 
@@ -1080,6 +1112,8 @@ void inbound_abandon_all(struct worker *worker, struct msrp_session *session)
 			worker->counters.messages_aborted++;
 			if (conn->dead)
 				in->failure_report = FAILURE_REPORT_NO;
+			answer_current(worker, conn, in, 413);
+			report_failure(worker, session, in, in->message, 413);
 			refuse(worker, session, in, 413);
 		}
 		inbound_free(worker, in);
