@@ -1013,11 +1013,15 @@ void media_room_close(struct media_room *room)
 static int leg_settings(struct switch_cmd *cmd, struct text_builder *text,
 	const struct media_leg_offer *offer, bool rebind)
 {
+	int result;
+
 	cmd->u.leg = (struct leg_settings){ .setup = offer->active ? LEG_ACTIVE : LEG_PASSIVE,
 		.tls = offer->secure,
 		.rebind = rebind,
-		.bind_ms = offer->bind_ms };
-	return put_optional(text, offer->path, &cmd->u.leg.path);
+		.bind_ms = offer->bind_ms,
+		.family = offer->family };
+	result = put_optional(text, offer->path, &cmd->u.leg.path);
+	return result != 0 ? result : put_optional(text, offer->connect, &cmd->u.leg.connect);
 }
 
 int media_leg_add(struct media_room *room, struct media_leg **out, const struct object_tag *tag,

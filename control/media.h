@@ -80,6 +80,10 @@ struct media_leg_offer {
 	bool secure;
 	uint32_t bind_ms;
 	struct span path; /* the peer's a=path; empty while unknown (we offer) */
+	struct span
+		connect; /* active: HOST:PORT instead of what the path says; empty: the path's */
+	unsigned
+		family; /* media_leg_add: of the address in our URI: 4, 6; 0: the one announced first */
 };
 /* done: result, our MSRP URI for a=path and its port; uri is borrowed for the call. */
 must_check int media_leg_add(struct media_room *room, struct media_leg **out,

@@ -86,7 +86,7 @@ static void connection_free(struct worker *worker, struct connection *conn)
 		pool_put(&worker->connections, conn);
 }
 
-static struct outgoing **outgoing_bucket(struct worker *worker, const struct target *target)
+static struct outgoing **outgoing_bucket(struct worker *worker, const struct msrp_target *target)
 {
 	uint32_t hash = target->port;
 
@@ -97,19 +97,20 @@ static struct outgoing **outgoing_bucket(struct worker *worker, const struct tar
 
 /* An open connection of ours to that place, or one that is being opened. */
 static struct connection *outgoing_find(
-	struct worker *worker, const struct target *target, bool secure)
+	struct worker *worker, const struct msrp_target *target, bool secure)
 {
 	const struct outgoing *out;
 
 	for (out = *outgoing_bucket(worker, target); out != NULL; out = out->next)
-		if (target_eq(&out->target, target) && out->secure == secure &&
+		if (msrp_target_eq(&out->target, target) && out->secure == secure &&
 			!out->conn->closing && !out->conn->broken && !out->conn->dead)
 			return out->conn;
 	return NULL;
 }
 
 /* Without memory for it nobody else finds the connection, and that is all. */
-static void outgoing_note(struct worker *worker, struct connection *conn, const struct target *to)
+static void outgoing_note(
+	struct worker *worker, struct connection *conn, const struct msrp_target *to)
 {
 	struct outgoing *out = pool_get(&worker->outgoing), **bucket = outgoing_bucket(worker, to);
 
@@ -429,10 +430,10 @@ static void ask(struct worker *worker, struct connection *conn, struct msrp_sess
 }
 
 void connection_connect(
-	struct worker *worker, struct msrp_session *session, const struct target *target)
+	struct worker *worker, struct msrp_session *session, const struct msrp_target *target)
 {
 	struct connection *conn = outgoing_find(worker, target, false);
-	char host[TARGET_TEXT_MAX];
+	char host[MSRP_TARGET_TEXT_MAX];
 
 	session->asking = true;
 	session->ask.since = worker->now_ms;
@@ -455,7 +456,7 @@ void connection_connect(
 	connection_carry(worker, conn, session);
 	conn->asking++;
 	conn->connecting = true;
-	target_host(target, host);
+	msrp_target_host(target, host);
 	if (tcp_connect(worker->tcp, host, target->port, conn, &conn->tcp) != 0) {
 		connection_end(worker, conn, LEG_CAUSE_LOST);
 		return;

@@ -42,7 +42,7 @@ struct outgoing {
 	void *link; /* the pool's */
 	struct connection *conn;
 	struct outgoing *next, **prev; /* of the worker, by target */
-	struct target target;
+	struct msrp_target target;
 	bool secure;
 };
 #define OUTGOING_BUCKETS 256
@@ -83,23 +83,23 @@ struct connection {
 	struct msrp_session *open_session;
 	uint64_t open_octets;
 	struct msrp_session *active, *active_last; /* those with something to send, in turn */
-	uint32_t turn_octets;                      /* that the first of them has had of its turn */
-	bool blocked;       /* the transport took less than it was given: writable() follows */
-	bool open_definite; /* its Byte-Range named an end: it cannot be interrupted */
-	uint8_t open_tid_len;
-	char open_tid[REPORT_TID_OCTETS];
 	struct transaction *transactions;
 	uint64_t written_at; /* ms; octets last went out, or began to wait */
 	/* ms, the low half: they are looked at within minutes only. */
 	uint32_t received_at; /* octets last came */
 	uint32_t since;       /* when it came, or lost its last session */
+	uint32_t turn_octets; /* that the first of the active ones has had of its turn */
+	uint16_t asking;      /* sessions whose binding SEND has no answer */
 	uint16_t
 		refused_status; /* answer of a bind that failed, for the request that is parsed next */
 	uint8_t strangers;
-	uint16_t asking; /* sessions whose binding SEND has no answer */
-	bool dirty, paused, closing, dead, broken, waiting, secure, between, parsing;
-	bool connecting; /* ours, and not open yet */
 	uint8_t tail_len;
+	bool dirty, paused, closing, dead, broken, waiting, secure, between, parsing;
+	bool connecting;    /* ours, and not open yet */
+	bool blocked;       /* the transport took less than it was given: writable() follows */
+	bool open_definite; /* its Byte-Range named an end: it cannot be interrupted */
+	uint8_t open_tid_len;
+	char open_tid[REPORT_TID_OCTETS];
 	struct tail_block *tail; /* octets left over that are too few to keep a buffer for */
 };
 _Static_assert(sizeof(struct connection) <= 384, "one per connection, most of them idle");
@@ -109,7 +109,7 @@ extern const struct tcp_ops connection_tcp_ops; /* owner: struct worker */
 /* Connects for a leg whose setup is active, or takes a connection to that place that is there
  * (RFC 4975 5.4): always on its home worker, which hears leg_connected or leg_unbound. */
 void connection_connect(
-	struct worker *worker, struct msrp_session *session, const struct target *target);
+	struct worker *worker, struct msrp_session *session, const struct msrp_target *target);
 /* The session is the connection's from now on, or no longer. */
 void connection_carry(struct worker *worker, struct connection *conn, struct msrp_session *session);
 void connection_let_go(

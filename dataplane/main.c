@@ -184,7 +184,9 @@ static void announce(struct switch_shared *shared, const struct listen_address *
 static int start_worker(struct switch_main *m, const struct config *config, uint16_t index)
 {
 	struct worker *worker = &m->workers[index];
-	struct tcp_kernel_settings settings = { 0 };
+	struct tcp_kernel_settings settings = {
+		.keepalive_s = (unsigned)((config->msrp_keepalive_ms + 999) / 1000)
+	};
 	int fds[LISTENERS_MAX], result;
 	unsigned i;
 
@@ -252,14 +254,14 @@ static void shared_fill(struct switch_shared *shared, const struct config *confi
 	shared->random_fill = random_fill;
 	shared->clock_ms = clock_ms;
 	if (config->msrp_advertise[0] != '\0') {
-		struct target target;
+		struct msrp_target target;
 
 		snprintf(
 			shared->authority, sizeof(shared->authority), "%s", config->msrp_advertise);
 		/* A name is for everybody, an address for peers of its family. */
-		if (target_parse(span_of(shared->authority), &target) != 0 || !target.ipv6)
+		if (msrp_target_parse(span_of(shared->authority), &target) != 0 || !target.ipv6)
 			memcpy(shared->authority_ip4, shared->authority, sizeof(shared->authority));
-		if (target_parse(span_of(shared->authority), &target) != 0 || target.ipv6)
+		if (msrp_target_parse(span_of(shared->authority), &target) != 0 || target.ipv6)
 			memcpy(shared->authority_ip6, shared->authority, sizeof(shared->authority));
 	}
 }

@@ -8,6 +8,15 @@
  * "nothing" until the link is there. The anchor stands in when the list would become empty, so
  * that head and tail are never both absent. */
 
+/* Why no wake-up is lost. The owner stores asleep = 1, fences, and looks at the tail; a sender exchanges
+ * the tail, fences, and looks at asleep. Of the two fences one is first: if the sender's, the owner
+ * sees the new tail and does not sleep; if the owner's, the sender sees 1 and writes the descriptor, which
+ * stays readable until the owner has read it, so epoll returns whenever it is asked. Who takes the 1
+ * away writes: one write for any number of posts. The owner's own 0, when it is up again, can hide
+ * its 1 from a sender; it looks at the queue after that, and before it sleeps the next time it
+ * says 1 and looks again. A 1 of an earlier sleep that is seen late costs a turn for nothing.
+ * A sender between its two steps has changed the tail: the owner turns until the link is there. */
+
 void post_queue_init(struct post_queue *queue, int fd)
 {
 	atomic_init(&queue->anchor.next, NULL);

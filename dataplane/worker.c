@@ -63,7 +63,9 @@ void worker_random_text(struct worker *worker, char *out, size_t size)
 		*out++ = (char)text;
 }
 
-/* Five characters that only we can tell from the first eight and the session. */
+#define TID_RANDOM_OCTETS 13u
+
+/* A few characters that only we can tell from the first eight and the session. */
 static uint64_t tid_seal(const struct worker *worker, uint32_t session, const char *tid)
 {
 	uint64_t x;
@@ -78,9 +80,9 @@ void worker_tid(struct worker *worker, uint32_t session, char tid[WORKER_TID_OCT
 {
 	uint64_t seal;
 
-	worker_random_text(worker, tid, 8);
+	worker_random_text(worker, tid, TID_RANDOM_OCTETS);
 	seal = tid_seal(worker, session, tid);
-	memcpy(tid + 8, &seal, WORKER_TID_OCTETS - 8);
+	memcpy(tid + TID_RANDOM_OCTETS, &seal, WORKER_TID_OCTETS - TID_RANDOM_OCTETS);
 }
 
 bool worker_tid_is_ours(const struct worker *worker, uint32_t session, struct span tid)
@@ -90,7 +92,8 @@ bool worker_tid_is_ours(const struct worker *worker, uint32_t session, struct sp
 	if (tid.len < WORKER_TID_OCTETS)
 		return false;
 	seal = tid_seal(worker, session, tid.at);
-	return memcmp(tid.at + 8, &seal, WORKER_TID_OCTETS - 8) == 0;
+	return memcmp(tid.at + TID_RANDOM_OCTETS, &seal, WORKER_TID_OCTETS - TID_RANDOM_OCTETS) ==
+	       0;
 }
 
 void worker_secret_text(struct worker *worker, char *out, size_t size)

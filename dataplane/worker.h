@@ -118,7 +118,7 @@ void worker_random_text(struct worker *worker, char *text, size_t size);
 /* A transaction id for a request into this session (its index), RFC 4975 7.1; and was one with such a
  * beginning made here for it? So a response can be told from one that nobody waits for, without a
  * table of what was sent. */
-#define WORKER_TID_OCTETS 13
+#define WORKER_TID_OCTETS 16 /* 65 random bits, as RFC 4975 7.1 asks for 64, and a seal of 15 */
 void worker_tid(struct worker *worker, uint32_t session, char tid[WORKER_TID_OCTETS]);
 bool worker_tid_is_ours(const struct worker *worker, uint32_t session, struct span tid);
 /* As worker_random_text, for what nobody may guess: session-ids (RFC 4975 14.1). At most 64 characters. */

@@ -464,6 +464,8 @@ int conference_member_add(struct participant *p)
 		identities[member.identity_count++] = span_of(u->canonical_second);
 	if (p->has_remote && p->remote.chatroom_private)
 		member.flags |= MEMBER_PRIVATE;
+	if (p->has_remote && !sdp_media_listens(&p->remote))
+		member.flags |= MEMBER_HOLD;
 	if (u->hidden)
 		member.flags |= MEMBER_HIDDEN;
 	if (!conference_allows_private(p->conference, u))

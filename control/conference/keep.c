@@ -180,6 +180,8 @@ static void media_pack(const struct sdp_media *m, struct pack *pack)
 	pack_text(pack, "accept-types", span_of(m->accept_types));
 	pack_text(pack, "wrapped-types", span_of(m->wrapped_types));
 	optional(pack, "fingerprint", m->fingerprint);
+	optional(pack, "connect", m->connect);
+	optional_number(pack, "family", m->family);
 	optional_number(pack, "max-size", m->max_size);
 	pack_number(pack, "setup", m->setup);
 	pack_number(pack, "direction", m->direction);

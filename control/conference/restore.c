@@ -220,8 +220,10 @@ static int media_read(struct sdp_media *m, const struct unpacked *fields)
 	if (text_take_always(&m->path, fields, "path") < 0 ||
 		text_take_always(&m->accept_types, fields, "accept-types") < 0 ||
 		text_take_always(&m->wrapped_types, fields, "wrapped-types") < 0 ||
-		text_take_always(&m->fingerprint, fields, "fingerprint") < 0)
+		text_take_always(&m->fingerprint, fields, "fingerprint") < 0 ||
+		text_take_always(&m->connect, fields, "connect") < 0)
 		goto failed;
+	m->family = (unsigned)unpack_number(fields, "family");
 	m->max_size = unpack_number(fields, "max-size");
 	m->setup = (enum sdp_setup)unpack_number(fields, "setup");
 	m->direction = (enum sdp_direction)unpack_number(fields, "direction");

@@ -157,8 +157,13 @@ bool intake_offer(struct focus *focus, struct dialog *dialog, struct intake *in)
 		return true; /* RFC 3261 13.3.1.4: the 200 offers, the ACK answers */
 	r = sdp_media_parse(in->sdp, false, &in->offer, &why);
 	if (r == 0) {
-		in->has_offer = true;
-		return true;
+		why = session_place_fault(focus, &in->offer, false);
+		if (why == NULL) {
+			in->has_offer = true;
+			return true;
+		}
+		sdp_media_fini(&in->offer);
+		r = -EPROTO;
 	}
 	if (r == -ENOBUFS)
 		intake_refuse(focus, dialog, 503, "Service Unavailable", NULL);

@@ -284,6 +284,13 @@ static bool answer_take(struct participant *p, const struct response *response)
 			p->conference->uri, p->number, why ? why : "");
 		return false;
 	}
+	why = session_place_fault(p->conference->focus, &p->remote, true);
+	if (why != NULL) {
+		log_info("invite", "not reached conference=%s number=%u why=\"%s\"",
+			p->conference->uri, p->number, why);
+		sdp_media_fini(&p->remote);
+		return false;
+	}
 	p->has_remote = true;
 	if (response->allow.len > 0) {
 		char *allow = strndup(response->allow.at, response->allow.len);

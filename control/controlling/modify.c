@@ -21,16 +21,20 @@ static void refuse(struct participant *p, unsigned status, const char *phrase,
 
 /* What an offer or answer of the peer changes for the switch. */
 struct change {
-	bool moved;  /* another path */
-	bool member; /* other types to be wrapped, or private messages yes or no */
+	bool moved;  /* another path, or place to connect to */
+	bool setup;  /* another side connects, or it is not bound and may be tried again */
+	bool member; /* other types to be wrapped, hold, or private messages yes or no */
 };
 
 static struct change remote_take(struct participant *p, const struct sdp_media *remote)
 {
 	const struct change change = {
-		.moved = strcmp(remote->path, p->remote.path) != 0,
+		.moved = strcmp(remote->path, p->remote.path) != 0 ||
+			 strcmp(remote->connect, p->remote.connect) != 0,
+		.setup = remote->setup != p->remote.setup || !p->bound,
 		.member = strcmp(remote->wrapped_types, p->remote.wrapped_types) != 0 ||
-			  remote->chatroom_private != p->remote.chatroom_private,
+			  remote->chatroom_private != p->remote.chatroom_private ||
+			  sdp_media_listens(remote) != sdp_media_listens(&p->remote),
 	};
 
 	sdp_media_fini(&p->remote);
@@ -42,7 +46,7 @@ static struct change remote_take(struct participant *p, const struct sdp_media *
  * whether privately, is as it says now (RFC 7701 8). */
 static int change_tell(struct participant *p, struct change change, bool we_offered)
 {
-	int r = change.moved ? session_leg_update(p, we_offered, true) : 0;
+	int r = change.moved || change.setup ? session_leg_update(p, we_offered, change.moved) : 0;
 
 	return r == 0 && change.member && p->member ? conference_member_add(p) : r;
 }
@@ -58,8 +62,12 @@ static bool offer_take(struct participant *p, const struct request *request, str
 	int r = sdp_media_parse(request->body, false, &offer, &why);
 
 	if (r == 0) {
-		*change = remote_take(p, &offer);
-		return true;
+		why = session_place_fault(focus, &offer, false);
+		if (why == NULL) {
+			*change = remote_take(p, &offer);
+			return true;
+		}
+		sdp_media_fini(&offer);
 	}
 	header_init(&extra);
 	if (r == -ENOBUFS) {
@@ -94,17 +102,27 @@ bool answer_taken(struct participant *p, struct span body)
 	}
 	p->has_remote = true;
 	keep_participant(p);
+	why = session_place_fault(p->conference->focus, &p->remote, true);
+	if (why != NULL) {
+		log_info("answer", "not reached conference=%s number=%u why=\"%s\"",
+			p->conference->uri, p->number, why);
+		return false;
+	}
 	return session_leg_update(p, true, false) == 0 && conference_member_add(p) == 0;
 }
 
-void modify_answered(struct participant *p, struct span body)
+bool modify_answered(struct participant *p, struct span body)
 {
 	struct sdp_media answer;
 	struct change change;
 
 	if (body.len == 0 || p->state != PARTICIPANT_CONNECTED ||
 		sdp_media_parse(body, false, &answer, NULL) < 0)
-		return;
+		return true; /* what held goes on */
+	if (session_place_fault(p->conference->focus, &answer, true) != NULL) {
+		sdp_media_fini(&answer);
+		return false;
+	}
 	change = remote_take(p, &answer);
 	change.moved = change.moved || p->reoffer;
 	keep_participant(p);
@@ -113,6 +131,7 @@ void modify_answered(struct participant *p, struct span body)
 			p->conference->uri, p->number);
 	else if (p->reoffer)
 		recover_taken(p);
+	return true;
 }
 
 static bool is_sdp(struct span type)

@@ -68,6 +68,10 @@ void session_wait_binding(struct participant *participant, uint64_t at_ms);
  * (sip.invite_wait_s). */
 must_check int session_wait(struct conference *conference);
 
+/* NULL: a peer that says so can be reached, where it is we who connect. Else a sentence for the
+ * Warning. */
+const char *session_place_fault(
+	const struct focus *focus, const struct sdp_media *remote, bool we_offered);
 /* The leg as the switch is to see it after an offer and answer. */
 must_check int session_leg_update(struct participant *participant, bool we_offered, bool rebind);
 /* What we say in SDP about the participant's leg (malloc), NULL without memory. answer: to its
@@ -121,8 +125,9 @@ void invite_answered(struct participant *participant, const struct response *res
 void rejoin_received(struct focus *focus, struct dialog *dialog, const struct request *request,
 	struct conference *conference);
 void modify_received(struct participant *participant, const struct request *request);
-/* The peer's answer to an offer of ours within the dialog; may be empty. */
-void modify_answered(struct participant *participant, struct span body);
+/* The peer's answer to an offer of ours within the dialog; may be empty. False: the session cannot go
+ * on with it. */
+must_check bool modify_answered(struct participant *participant, struct span body);
 /* The answer to the offer of our 200 to an initial INVITE. False: there is none that can be
  * taken. */
 must_check bool answer_taken(struct participant *participant, struct span body);

@@ -182,7 +182,7 @@ static void leg_done(void *arg, int result, struct span uri, uint16_t port)
 /* It waits for its binding as long as after a lost connection, and not by the switch's clock. */
 static int leg_make(struct participant *p)
 {
-	const struct media_leg_offer offer = { .path = { "", 0 } };
+	const struct media_leg_offer offer = { .path = { "", 0 }, .family = p->remote.family };
 	struct object_tag tag = conference_leg_tag(p);
 
 	p->leg_ready = p->member = p->bound = false;

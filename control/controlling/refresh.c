@@ -101,7 +101,11 @@ void refresh_answered(struct participant *p, const struct response *response)
 	}
 	if (response->status >= 300)
 		return;
-	modify_answered(p, response->body);
+	if (!modify_answered(p, response->body)) {
+		p->reason = "SIP;cause=488;text=\"SDP not acceptable\"";
+		session_feed(p, PARTICIPANT_EV_REMOVE);
+		return;
+	}
 	if (response->session_expires > 0) {
 		p->session_expires = response->session_expires;
 		p->refresher_is_us = response->refresher != REFRESHER_UAS;

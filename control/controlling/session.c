@@ -286,7 +286,8 @@ static void leg_done(void *arg, int result, struct span uri, uint16_t port)
 enum participant_event leg_ask(struct participant *p)
 {
 	struct conference *c = p->conference;
-	const struct media_leg_offer offer = { .path = { "", 0 } };
+	const struct media_leg_offer offer = { .path = { "", 0 },
+		.family = p->has_remote ? p->remote.family : 0 };
 	struct object_tag tag = conference_leg_tag(p);
 
 	if (c->room == NULL || media_leg_add(c->room, &p->leg, &tag, &offer, leg_done, p) < 0) {
@@ -297,20 +298,53 @@ enum participant_event leg_ask(struct participant *p)
 	return PARTICIPANT_EV_NONE;
 }
 
+static bool session_connects(const struct sdp_media *remote, bool we_offered)
+{
+	enum sdp_setup ours = we_offered ? SDP_SETUP_ACTPASS : sdp_setup_answer(remote->setup);
+
+	return sdp_setup_we_connect(ours, remote->setup, we_offered);
+}
+
+const char *session_place_fault(
+	const struct focus *focus, const struct sdp_media *remote, bool we_offered)
+{
+	struct msrp_target target;
+
+	if (!session_connects(remote, we_offered) ||
+		sdp_media_target(remote, focus->config->msrp_cema_lenient, &target) == 0)
+		return NULL;
+	return "a=path has a name where an IP address is needed: we are to connect, and look no name up";
+}
+
 int session_leg_update(struct participant *p, bool we_offered, bool rebind)
 {
 	const struct config *config = p->conference->focus->config;
-	enum sdp_setup theirs = p->remote.setup;
-	enum sdp_setup ours = we_offered ? SDP_SETUP_ACTPASS : sdp_setup_answer(theirs);
+	bool held = p->remote.setup == SDP_SETUP_HOLDCONN;
 	struct media_leg_offer offer = {
-		.active = sdp_setup_we_connect(ours, theirs, we_offered),
+		.active = session_connects(&p->remote, we_offered),
 		.secure = p->remote.secure,
-		/* After the switch was away it is we who wait (session_wait_binding). */
-		.bind_ms = p->reoffer ? 0 : (uint32_t)config->msrp_bind_ms,
+		/* After the switch was away it is we who wait (session_wait_binding). RFC 4145 4.1:
+		 * a connection that is held need not come. */
+		.bind_ms = p->reoffer || held ? 0 : (uint32_t)config->msrp_bind_ms,
 		.path = span_of(p->remote.path),
 	};
+	char connect[MSRP_TARGET_TEXT_MAX];
+	struct msrp_target target;
 
-	return p->leg != NULL ? media_leg_update(p->leg, &offer, rebind) : -EPIPE;
+	if (p->leg == NULL)
+		return -EPIPE;
+	if (offer.active) {
+		if (sdp_media_target(&p->remote, config->msrp_cema_lenient, &target) < 0)
+			return -EINVAL;
+		msrp_target_text(&target, connect);
+		offer.connect = span_of(connect);
+	}
+	/* Whoever said something new has its time again. */
+	if (deadline_is_set(&p->wait) && !p->reoffer) {
+		deadline_clear(&p->conference->focus->deadlines, &p->wait);
+		session_wait_binding(p, 0);
+	}
+	return media_leg_update(p->leg, &offer, rebind);
 }
 
 static void rebind_missed(void *arg)
@@ -327,6 +361,8 @@ void session_wait_binding(struct participant *p, uint64_t at_ms)
 {
 	struct focus *focus = p->conference->focus;
 
+	if (p->has_remote && p->remote.setup == SDP_SETUP_HOLDCONN)
+		return; /* RFC 4145 4.1: it is not to come now */
 	if (at_ms == 0)
 		at_ms = ua_now_ms() + focus->config->msrp_rebind_ms;
 	if (deadline_set(&focus->deadlines, &p->wait, at_ms, rebind_missed, p) < 0)
@@ -355,10 +391,12 @@ void leg_changed(void *arg, void *leg_arg, const struct leg_status *status)
 	case LEG_CAUSE_MEMORY: p->reason = REASON_CONGESTED; break;
 	case LEG_CAUSE_LOST:
 	case LEG_CAUSE_PROTOCOL:
+	case LEG_CAUSE_REFUSED:
+	case LEG_CAUSE_UNANSWERED:
 		/* A re-INVITE may bring it back (context.md 1.4). */
 		if (p->state == PARTICIPANT_CONNECTED && !deadline_is_set(&p->wait))
 			session_wait_binding(p, 0);
-		if (deadline_is_set(&p->wait))
+		if (deadline_is_set(&p->wait) || p->remote.setup == SDP_SETUP_HOLDCONN)
 			return;
 		p->reason = REASON_LOST;
 		break;
@@ -489,9 +527,7 @@ static void acknowledged(void *arg, struct span body)
 	p->offered = false;
 	if (!offered)
 		return;
-	if (p->has_remote) {
-		modify_answered(p, body);
-	} else if (!answer_taken(p, body)) {
+	if (!(p->has_remote ? modify_answered(p, body) : answer_taken(p, body))) {
 		p->reason = REASON_NO_ANSWER;
 		session_feed(p, PARTICIPANT_EV_REMOVE);
 		conference_settle(c);

@@ -31,12 +31,14 @@ struct attributes {
 /* One m= line. */
 struct line {
 	struct span media, proto, formats;
+	struct span connection; /* c=; at == NULL: absent */
 	unsigned long port;
 	struct attributes attributes;
 };
 
 struct reader {
 	struct attributes session;
+	struct span connection;
 	struct line lines[SDP_MEDIA_MAX];
 	unsigned count;
 };
@@ -158,6 +160,7 @@ static int read_lines(struct span body, struct reader *out)
 	bool first = true, origin = false;
 
 	out->session = (struct attributes){ .has_direction = false };
+	out->connection = (struct span){ NULL, 0 };
 	out->count = 0;
 	if (body.len > SDP_BODY_MAX)
 		return -EBADMSG;
@@ -182,6 +185,12 @@ static int read_lines(struct span body, struct reader *out)
 		switch (type) {
 		case 'o': origin = true; break;
 		case 'a': attribute(level, line); break;
+		case 'c':
+			if (out->count > 0)
+				out->lines[out->count - 1].connection = line;
+			else
+				out->connection = line;
+			break;
 		case 'm':
 			if (out->count == SDP_MEDIA_MAX ||
 				!media_line(&out->lines[out->count], line))
@@ -189,7 +198,7 @@ static int read_lines(struct span body, struct reader *out)
 			out->count++;
 			break;
 		default:
-			/* s=, c=, t= and all else tell us nothing; their absence is the peer's
+			/* s=, t= and all else tell us nothing; their absence is the peer's
 			 * sloppiness, not an error. */
 			if (type < 'a' || type > 'z')
 				return -EBADMSG;
@@ -407,6 +416,31 @@ static char *path_tidy(struct span path)
 	return text;
 }
 
+#define PORT_DISCARD 9 /* "nobody listens here": RFC 4145 4 */
+
+/* "IN IP4 192.0.2.1", RFC 4566 5.7, with the port of the m= line. Malloc. */
+static char *place_of(struct span connection, unsigned long port, unsigned *family)
+{
+	struct span network, type, host;
+	struct msrp_target target;
+	char text[MSRP_TARGET_TEXT_MAX] = "";
+
+	network = next_word(&connection);
+	type = next_word(&connection);
+	host = next_word(&connection);
+	*family = 0;
+	if (span_eq_nocase(network, SPAN_LITERAL("IN")))
+		*family = span_eq_nocase(type, SPAN_LITERAL("IP4"))   ? 4
+			  : span_eq_nocase(type, SPAN_LITERAL("IP6")) ? 6
+								      : 0;
+	/* 0.0.0.0 is how a hold was said before RFC 3264, and no place. */
+	if (*family != 0 && port != PORT_DISCARD &&
+		msrp_target_read(host, (uint16_t)port, &target) == 0 &&
+		target.ipv6 == (*family == 6) && !msrp_target_is_unspecified(&target))
+		msrp_target_text(&target, text);
+	return strdup(text);
+}
+
 static bool fill(struct sdp_media *out, const struct reader *reader, unsigned index)
 {
 	struct line line = reader->lines[index];
@@ -418,9 +452,11 @@ static bool fill(struct sdp_media *out, const struct reader *reader, unsigned in
 	out->accept_types = types_tidy(a->accept_types);
 	out->wrapped_types = types_tidy(a->wrapped_types.at != NULL ? a->wrapped_types : absent);
 	out->fingerprint = copy(a->fingerprint);
+	out->connect = place_of(line.connection.at != NULL ? line.connection : reader->connection,
+		line.port, &out->family);
 	out->media_lines = calloc(reader->count, sizeof(out->media_lines[0]));
 	if (out->path == NULL || out->accept_types == NULL || out->wrapped_types == NULL ||
-		out->fingerprint == NULL || out->media_lines == NULL)
+		out->fingerprint == NULL || out->connect == NULL || out->media_lines == NULL)
 		return false;
 	out->media_count = reader->count;
 	out->media_index = index;
@@ -500,6 +536,7 @@ void sdp_media_fini(struct sdp_media *media)
 	free(media->accept_types);
 	free(media->wrapped_types);
 	free(media->fingerprint);
+	free(media->connect);
 	if (media->media_lines != NULL) {
 		for (unsigned i = 0; i < media->media_count; i++)
 			free(media->media_lines[i]);
@@ -670,4 +707,29 @@ bool sdp_setup_we_connect(enum sdp_setup ours, enum sdp_setup theirs, bool we_of
 	if (ours == SDP_SETUP_ACTIVE || ours == SDP_SETUP_PASSIVE)
 		return ours == SDP_SETUP_ACTIVE;
 	return we_offered;
+}
+
+int sdp_media_target(const struct sdp_media *media, bool lenient, struct msrp_target *out)
+{
+	struct msrp_target path, said;
+	struct msrp_path split;
+	bool has_path = msrp_path_parse(span_of(media->path), &split) == 0 &&
+			msrp_target_of_uri(split.first, &path) == 0;
+	bool has_said = msrp_target_parse(span_of(media->connect), &said) == 0;
+
+	if (has_said && !(has_path && msrp_target_eq(&path, &said)) &&
+		(media->cema || (lenient && (!has_path || msrp_target_is_unroutable(&path) ||
+						    !msrp_target_is_unroutable(&said))))) {
+		*out = said;
+		return 0;
+	}
+	if (!has_path)
+		return -EINVAL;
+	*out = path;
+	return 0;
+}
+
+bool sdp_media_listens(const struct sdp_media *media)
+{
+	return media->direction == SDP_SENDRECV || media->direction == SDP_RECVONLY;
 }

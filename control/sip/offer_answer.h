@@ -7,6 +7,7 @@
 #ifndef CONTROL_SIP_OFFER_ANSWER_H
 #define CONTROL_SIP_OFFER_ANSWER_H
 #include <stdbool.h>
+#include "dataplane/msrp/target.h"
 #include "include/result.h"
 #include "include/span.h"
 
@@ -28,7 +29,11 @@ struct sdp_media {
 	char *accept_types;
 	char *wrapped_types; /* accept-wrapped-types; "*" when absent */
 	char *fingerprint;   /* "" when absent */
-	uint64_t max_size;   /* 0: absent */
+	/* HOST:PORT of c= and m=; "" where they name no place: no IP address, or port 9, which whoever
+	 * connects itself writes. */
+	char *connect;
+	unsigned family;   /* of its c= line: 4, 6; 0: absent */
+	uint64_t max_size; /* 0: absent */
 	enum sdp_setup setup;
 	enum sdp_direction direction;
 	bool secure; /* TCP/TLS/MSRP */
@@ -70,6 +75,15 @@ char *sdp_write_capabilities(const char *host, struct span wrapped_types, uint64
  * offer. */
 enum sdp_setup sdp_setup_answer(enum sdp_setup offered);
 bool sdp_setup_we_connect(enum sdp_setup ours, enum sdp_setup theirs, bool we_offered);
+
+/* Where we connect: to the path's first URI (RFC 4975 5.4); to c= and m= where they differ from it
+ * and the peer knows CEMA (RFC 6714), as we always do. lenient: also without that, where something on
+ * the way has visibly put itself between (context.md 5.3). -EINVAL: only a name is there, and names
+ * are not looked up. */
+must_check int sdp_media_target(
+	const struct sdp_media *media, bool lenient, struct msrp_target *out);
+/* Does the peer take user content (RFC 3264 5.1)? */
+bool sdp_media_listens(const struct sdp_media *media);
 
 /* accept-wrapped-types: policy and peer intersected; '*' on one side yields the other's list.
  * malloc; "" is possible. */

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include "dataplane/msrp/uri.h"
 
-int target_read(struct span host, uint16_t port, struct target *out)
+int msrp_target_read(struct span host, uint16_t port, struct msrp_target *out)
 {
 	char text[INET6_ADDRSTRLEN];
 
-	*out = (struct target){ .port = port };
+	*out = (struct msrp_target){ .port = port };
 	if (port == 0 || host.len == 0 || host.len >= sizeof(text))
 		return -EINVAL;
 	memcpy(text, host.at, host.len);
@@ -22,16 +22,16 @@ int target_read(struct span host, uint16_t port, struct target *out)
 	return inet_pton(AF_INET6, text, out->address) == 1 ? 0 : -EINVAL;
 }
 
-int target_of_uri(struct span uri, struct target *out)
+int msrp_target_of_uri(struct span uri, struct msrp_target *out)
 {
 	struct msrp_uri parsed;
 
 	if (msrp_uri_parse(uri, &parsed) != 0)
 		return -EINVAL;
-	return target_read(parsed.host, parsed.port, out);
+	return msrp_target_read(parsed.host, parsed.port, out);
 }
 
-int target_parse(struct span text, struct target *out)
+int msrp_target_parse(struct span text, struct msrp_target *out)
 {
 	struct span host = text;
 	unsigned port = 0;
@@ -51,23 +51,30 @@ int target_parse(struct span text, struct target *out)
 		return -EINVAL;
 	if (host.at[0] != '[')
 		return memchr(host.at, ':', host.len) == NULL
-			       ? target_read(host, (uint16_t)port, out)
+			       ? msrp_target_read(host, (uint16_t)port, out)
 			       : -EINVAL;
 	if (host.len < 3 || host.at[host.len - 1] != ']')
 		return -EINVAL;
 	host.at++;
 	host.len -= 2;
-	return memchr(host.at, ':', host.len) != NULL ? target_read(host, (uint16_t)port, out)
+	return memchr(host.at, ':', host.len) != NULL ? msrp_target_read(host, (uint16_t)port, out)
 						      : -EINVAL;
 }
 
-bool target_eq(const struct target *a, const struct target *b)
+bool msrp_target_eq(const struct msrp_target *a, const struct msrp_target *b)
 {
 	return a->ipv6 == b->ipv6 && a->port == b->port &&
 	       memcmp(a->address, b->address, sizeof(a->address)) == 0;
 }
 
-bool target_is_unroutable(const struct target *target)
+bool msrp_target_is_unspecified(const struct msrp_target *target)
+{
+	static const uint8_t zeros[16];
+
+	return memcmp(target->address, zeros, sizeof(zeros)) == 0;
+}
+
+bool msrp_target_is_unroutable(const struct msrp_target *target)
 {
 	static const uint8_t zeros[15];
 	const uint8_t *a = target->address;
@@ -81,18 +88,18 @@ bool target_is_unroutable(const struct target *target)
 	       (a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
 }
 
-void target_host(const struct target *target, char out[TARGET_TEXT_MAX])
+void msrp_target_host(const struct msrp_target *target, char out[MSRP_TARGET_TEXT_MAX])
 {
-	if (inet_ntop(target->ipv6 ? AF_INET6 : AF_INET, target->address, out, TARGET_TEXT_MAX) ==
-		NULL)
+	if (inet_ntop(target->ipv6 ? AF_INET6 : AF_INET, target->address, out,
+		    MSRP_TARGET_TEXT_MAX) == NULL)
 		out[0] = '\0';
 }
 
-void target_text(const struct target *target, char out[TARGET_TEXT_MAX])
+void msrp_target_text(const struct msrp_target *target, char out[MSRP_TARGET_TEXT_MAX])
 {
-	char host[TARGET_TEXT_MAX];
+	char host[MSRP_TARGET_TEXT_MAX];
 
-	target_host(target, host);
-	snprintf(
-		out, TARGET_TEXT_MAX, target->ipv6 ? "[%.46s]:%u" : "%.46s:%u", host, target->port);
+	msrp_target_host(target, host);
+	snprintf(out, MSRP_TARGET_TEXT_MAX, target->ipv6 ? "[%.46s]:%u" : "%.46s:%u", host,
+		target->port);
 }

@@ -98,8 +98,11 @@ void leg_mark_dirty(struct worker *worker, struct leg *leg)
  * workers that have some. */
 static void part_update(struct leg *leg)
 {
+	/* A peer may bind before its answer has come to the controller: until its path is known there
+	 * is nowhere to send to (RFC 4975 7.1: To-Path is that path). */
 	bool now = leg->session != NULL && leg->state == LEG_BOUND && leg->member &&
-		   !leg->removing && leg->rebinding == NULL && !leg->reconnect;
+		   !leg->removing && leg->rebinding == NULL && !leg->reconnect &&
+		   leg->conf->path.len > 0;
 
 	if (now == leg->in_part)
 		return;
@@ -373,17 +376,17 @@ static int check_path(struct span path)
 
 /* Where an active leg connects. -EINVAL: a name, or nonsense. */
 static int target_choose(const struct leg_settings *settings, struct span path, struct span connect,
-	struct target *target)
+	struct msrp_target *target)
 {
 	struct msrp_path parsed;
 
 	if (settings->setup != LEG_ACTIVE)
 		return 0;
 	if (connect.len > 0)
-		return target_parse(connect, target);
+		return msrp_target_parse(connect, target);
 	if (path.len == 0 || msrp_path_parse(path, &parsed) != 0)
 		return 0; /* none yet, or it stays */
-	return target_of_uri(parsed.first, target);
+	return msrp_target_of_uri(parsed.first, target);
 }
 
 int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct object_tag *tag,
@@ -397,7 +400,7 @@ int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct
 									    : shared->authority;
 	struct conf_parts parts = { .path = path };
 	char uri[sizeof(shared->authority) + SESSION_ID_OCTETS + 32], id[SESSION_ID_OCTETS + 1];
-	struct target target = { .port = 0 };
+	struct msrp_target target = { .port = 0 };
 	uint32_t generation;
 	struct leg *leg;
 	int len;
@@ -459,7 +462,7 @@ int leg_update(struct worker *worker, struct leg *leg, const struct leg_settings
 	struct span path, struct span connect)
 {
 	struct conf_parts parts = parts_of(leg->conf);
-	struct target target = leg->target;
+	struct msrp_target target = leg->target;
 	int result;
 
 	if (settings->tls != leg->tls || settings->setup > LEG_ACTIVE || check_path(path) != 0 ||

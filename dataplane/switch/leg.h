@@ -96,7 +96,7 @@ struct leg {
 	struct message_ids *ids;        /* while it is not bound */
 	struct leg_control control;
 	uint64_t joined;
-	struct target target; /* LEG_ACTIVE: where we connect; port 0: not known yet */
+	struct msrp_target target; /* LEG_ACTIVE: where we connect; port 0: not known yet */
 	uint8_t setup;        /* enum leg_setup */
 	bool tls;
 	bool reconnect; /* LEG_ACTIVE: the old binding goes, then we connect anew */

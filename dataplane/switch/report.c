@@ -436,9 +436,10 @@ void report_tid(struct worker *worker, const struct report_part *report,
 	const struct msrp_session *session, char tid[REPORT_TID_OCTETS])
 {
 	worker_tid(worker, pool_index(&worker->sessions, session), tid);
-	put_number(tid + 13, report->index);
-	put_number(tid + 17, report->generation & 0xfffff);
-	put_number(tid + 21, pool_index(&worker->sessions, session));
+	put_number(tid + WORKER_TID_OCTETS, report->index);
+	put_number(tid + WORKER_TID_OCTETS + INDEX_CHARS, report->generation & 0xfffff);
+	put_number(
+		tid + WORKER_TID_OCTETS + 2 * INDEX_CHARS, pool_index(&worker->sessions, session));
 }
 
 void report_response(
@@ -450,9 +451,9 @@ void report_response(
 
 	if (tid.len != REPORT_TID_OCTETS)
 		return;
-	index = get_number(tid.at + 13);
-	generation = get_number(tid.at + 17);
-	session = get_number(tid.at + 21);
+	index = get_number(tid.at + WORKER_TID_OCTETS);
+	generation = get_number(tid.at + WORKER_TID_OCTETS + INDEX_CHARS);
+	session = get_number(tid.at + WORKER_TID_OCTETS + 2 * INDEX_CHARS);
 	/* The peer wrote these numbers: the session must be on its own connection, the record live
 	 * and of its room. */
 	while (sessions != NULL && pool_index(&worker->sessions, sessions) != session)

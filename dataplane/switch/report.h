@@ -127,7 +127,7 @@ void report_home(struct worker *worker, struct report_part *report);
 
 /* Writes the transaction id of a tracked chunk: random part, then record and slot. Returns its
  * length. */
-#define REPORT_TID_OCTETS 25
+#define REPORT_TID_OCTETS 28 /* worker_tid, and three numbers */
 void report_tid(struct worker *worker, const struct report_part *report,
 	const struct msrp_session *session, char tid[REPORT_TID_OCTETS]);
 #endif

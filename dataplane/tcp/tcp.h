@@ -68,6 +68,7 @@ struct tcp_kernel_settings {
 	unsigned listener_count;
 	int wake_fds[2]; /* borrowed */
 	uint32_t max_connections;
+	unsigned keepalive_s; /* a silent connection is probed after so long; 0: never */
 	void *memory; /* max_connections * tcp_kernel_octets() octets, zero-filled, borrowed; NULL: the heap's */
 };
 /* Of the record of one connection. */

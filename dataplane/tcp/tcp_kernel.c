@@ -48,6 +48,7 @@ struct tcp {
 	int *listeners;
 	unsigned listener_count;
 	uint64_t off_since_ms;
+	int keepalive_s;
 	bool listeners_off; /* out of descriptors: not asked again until a connection closes */
 	struct tcp_conn *conns, *free_list, *closed_list;
 	struct tcp_conn *closing, **closing_last; /* oldest first */
@@ -162,6 +163,7 @@ int tcp_kernel_new(struct tcp **out, const struct tcp_kernel_settings *settings,
 		return -ENOMEM;
 	tcp->ops = ops;
 	tcp->owner = owner;
+	tcp->keepalive_s = (int)settings->keepalive_s;
 	tcp->closing_last = &tcp->closing;
 	memcpy(tcp->wake_fds, settings->wake_fds, sizeof(tcp->wake_fds));
 	tcp->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -231,6 +233,17 @@ static struct tcp_conn *conn_new(struct tcp *tcp, int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &notsent, sizeof(notsent));
+	if (tcp->keepalive_s > 0) {
+		/* A peer that vanished without a word would keep its session for ever. A user
+		 * timeout is not set: it would also end those who are merely slow, and about those
+		 * backlog decides. */
+		int interval = (tcp->keepalive_s + 5) / 6, probes = 3;
+
+		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &tcp->keepalive_s, sizeof(int));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	}
 	tcp->count++;
 	return conn;
 }
@@ -354,9 +367,14 @@ static void do_accept(struct tcp *tcp, unsigned listener)
 	for (i = 0; i < ACCEPTS_MAX; i++) {
 		fd = accept4(tcp->listeners[listener], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
-			if ((errno == EMFILE || errno == ENFILE) && tcp->ops->crowded(tcp->owner))
-				continue;
 			if (errno == EMFILE || errno == ENFILE) {
+				/* What only waits for its peer to close goes first. */
+				if (tcp->closing != NULL) {
+					closing_end(tcp->closing);
+					continue;
+				}
+				if (tcp->ops->crowded(tcp->owner))
+					continue;
 				/* Level-triggered: asking again at once would spin. The peers wait
 				 * in the kernel's queue until one of ours goes. */
 				tcp->listeners_off = true;

@@ -63,6 +63,26 @@ static void answer(const struct sdp_media *offer)
 	free(types);
 }
 
+/* Where we would connect is a place that can be written and read again, and never a name. */
+static void place(const struct sdp_media *media)
+{
+	struct msrp_target target, again;
+	char text[MSRP_TARGET_TEXT_MAX];
+
+	demand(media->connect[0] == '\0' ||
+			msrp_target_parse(span_of(media->connect), &target) == 0,
+		"c= and m= are a place or nothing");
+	for (int lenient = 0; lenient < 2; lenient++) {
+		if (sdp_media_target(media, lenient, &target) != 0)
+			continue;
+		msrp_target_text(&target, text);
+		demand(msrp_target_parse(span_of(text), &again) == 0 &&
+				msrp_target_eq(&target, &again),
+			"a place is read as it was written");
+	}
+	demand(media->family == 0 || media->family == 4 || media->family == 6, "a family");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sdp_media media;
@@ -79,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		demand(strlen(media.path) <= SDP_PATH_MAX && media.path[0] != '\0',
 			"a path within its limit");
 		answer(&media);
+		place(&media);
 	} else {
 		demand(media.path == NULL && media.media_lines == NULL,
 			"nothing is kept of what is refused");

@@ -134,45 +134,26 @@ static void random_fill(void *octets, size_t size)
 
 /* ---- workers ---- */
 
-/* Every pool of a worker by its name, and how many objects of it are enough here (0: so many that it
- * can just read). */
-#define POOLS(X)                                                                                   \
-	X(buffers, 0)                                                                              \
-	X(payloads[PAYLOAD_384], 0)                                                                \
-	X(payloads[PAYLOAD_1536], 0)                                                               \
-	X(payloads[PAYLOAD_5120], 0)                                                               \
-	X(payloads[PAYLOAD_BUFFER], 0)                                                             \
-	X(messages, 0)                                                                             \
-	X(entries, 0)                                                                              \
-	X(inbounds, 0)                                                                             \
-	X(transactions, 0)                                                                         \
-	X(output, 0)                                                                               \
-	X(sessions, 14)                                                                            \
-	X(connections, 10)                                                                         \
-	X(ids[IDS_SMALL], 6)                                                                       \
-	X(ids[IDS_LARGE], 2)                                                                       \
-	X(heads, 4)                                                                                \
-	X(kept, 24)                                                                                \
-	X(texts, 8)                                                                                \
-	X(legs, 12)                                                                                \
-	X(rooms, 3)                                                                                \
-	X(confs[LEG_CONF_SMALL], 24)                                                               \
-	X(confs[LEG_CONF_MEDIUM], 4)                                                               \
-	X(confs[LEG_CONF_LARGE], 2)                                                                \
-	X(reports, 3)                                                                              \
-	X(report_blocks, 7)
+/* As few objects as there can be with something to see: those that a worker must have to read at all
+ * (pools.def: margin) and some, of the others these. */
+static const struct {
+	const char *name;
+	uint32_t count;
+} few[] = { { "legs", 12 }, { "sessions", 14 }, { "connections", 10 }, { "tails", 6 },
+	{ "outgoing", 4 }, { "ids_small", 6 }, { "ids_large", 2 }, { "heads", 4 }, { "kept", 24 },
+	{ "rooms", 3 }, { "confs_small", 24 }, { "confs_medium", 4 }, { "confs_large", 2 },
+	{ "reports", 3 }, { "report_blocks", 7 }, { "texts", 8 } };
 
-static void pool_shrink(struct worker *worker, struct pool *pool, uint32_t enough)
+static void pool_shrink(struct pool *pool, const char *name, uint32_t margin)
 {
-	uint32_t most = pool->count;
+	uint32_t count = margin + SPARE;
+	unsigned i;
 
-	pool->free_count = pool->count = most;
-	if (enough == 0) {
-		while (worker_can_receive(worker) && pool->count > 0)
-			pool->free_count = --pool->count;
-		enough = pool->count + 1 + SPARE;
-	}
-	pool->count = pool->free_count = enough < most ? enough : most;
+	for (i = 0; i < sizeof(few) / sizeof(few[0]); i++)
+		if (strcmp(few[i].name, name) == 0)
+			count = few[i].count;
+	if (count < pool->count)
+		pool->count = pool->free_count = count;
 }
 
 /* As after pool_init. A free object's head keeps its generation: an input must not see those of the
@@ -205,6 +186,7 @@ static void group_make(struct group *group, unsigned count)
 		.congestion_kill_ms = 20000,
 		.count_wait_ms = 8000,
 		.count_cap_ms = 15000,
+		.transaction_ms = 12000,
 		.random_fill = random_fill,
 		.clock_ms = clock_ms };
 	strcpy(group->shared.authority, "127.0.0.1:2855");
@@ -223,9 +205,9 @@ static void group_make(struct group *group, unsigned count)
 					group->rings[w][e].events != NULL,
 				"there is memory for rings");
 		}
-#define X(pool, enough) pool_shrink(worker, &worker->pool, enough);
-		POOLS(X)
-#undef X
+#define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
+	pool_shrink(&worker->member, #name, margin);
+#include "dataplane/pools.def"
 	}
 }
 
@@ -717,10 +699,17 @@ static void op_bind(struct peer *peer, uint8_t choice)
 
 static void say_text(uint8_t kind, size_t len)
 {
-	size_t i;
+	static char alphabets[8192];
+	size_t i, n;
 
-	for (i = 0; i < len && out_len < OUT_MAX - 1; i++)
-		out[out_len++] = (char)('a' + i % 26);
+	for (i = 0; alphabets[sizeof(alphabets) - 1] == 0 && i < sizeof(alphabets); i++)
+		alphabets[i] = (char)('a' + i % 26);
+	for (; len > 0 && out_len < OUT_MAX - 1; len -= n) {
+		n = len < sizeof(alphabets) ? len : sizeof(alphabets);
+		n = n < OUT_MAX - 1 - out_len ? n : OUT_MAX - 1 - out_len;
+		memcpy(out + out_len, alphabets, n);
+		out_len += n;
+	}
 	if (kind & 1)
 		say("\r\n-------");
 	if (kind & 2)
@@ -1147,15 +1136,21 @@ static void begin(uint8_t first)
 		mailbox_init(&worker->mailbox);
 		post_queue_init(&worker->posts, -1);
 		worker->tcp = memory_tcp_new(net, &connection_tcp_ops, worker);
-#define X(pool, enough) pool_renew(&worker->pool);
-		POOLS(X)
-#undef X
+#define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
+	pool_renew(&worker->member);
+#include "dataplane/pools.def"
 	}
 	attach(true);
 	turn();
 }
 
 /* ---- the end ---- */
+
+/* The buffer that the next read goes into is nobody's. */
+static unsigned reads_into(const struct worker *worker, const char *pool)
+{
+	return strcmp(pool, "buffers") == 0 && worker->rx != NULL;
+}
 
 /* NULL: nothing is held; else what is. */
 static const char *held_by(const struct worker *worker)
@@ -1168,14 +1163,10 @@ static const char *held_by(const struct worker *worker)
 		return "work";
 	if (mailbox_holds(worker, 0))
 		return "objects of the controller";
-#define X(pool, enough)                                                                            \
-	if (worker->pool.free_count +                                                              \
-			((const void *)&worker->pool == (const void *)&worker->buffers &&          \
-				worker->rx != NULL) !=                                             \
-		worker->pool.count)                                                                \
-		return #pool;
-	POOLS(X)
-#undef X
+#define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
+	if (worker->member.free_count != worker->member.count - reads_into(worker, #name))         \
+		return #name;
+#include "dataplane/pools.def"
 	return NULL;
 }
 

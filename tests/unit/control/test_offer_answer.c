@@ -553,3 +553,124 @@ Test(offer_answer, lists_of_types_intersect)
 		WRITTEN(lists[i].both,
 			sdp_types_intersect(span_of(lists[i].a), span_of(lists[i].b)));
 }
+
+/* ---- where we connect ---- */
+
+static const struct {
+	const char *connection, *port, *path, *cema;
+	const char *strict, *lenient; /* NULL: nowhere */
+} places[] = {
+	/* They say the same. */
+	{ "IN IP4 198.51.100.1", "2855", "msrp://198.51.100.1:2855/s;tcp", "", "198.51.100.1:2855",
+		"198.51.100.1:2855" },
+	/* They differ: RFC 6714 with both, the path without. */
+	{ "IN IP4 203.0.113.1", "4000", "msrp://198.51.100.1:2855/s;tcp", "a=msrp-cema\r\n",
+		"203.0.113.1:4000", "203.0.113.1:4000" },
+	{ "IN IP4 203.0.113.1", "4000", "msrp://198.51.100.1:2855/s;tcp", "", "198.51.100.1:2855",
+		"203.0.113.1:4000" },
+	{ "IN IP4 203.0.113.1", "2855", "msrp://10.0.0.1:2855/s;tcp", "", "10.0.0.1:2855",
+		"203.0.113.1:2855" },
+	/* A private address in c= is no hint that somebody rewrote it. */
+	{ "IN IP4 10.0.0.1", "2855", "msrp://198.51.100.1:2855/s;tcp", "", "198.51.100.1:2855",
+		"198.51.100.1:2855" },
+	{ "IN IP4 10.0.0.1", "2855", "msrp://192.168.0.1:2855/s;tcp", "", "192.168.0.1:2855",
+		"10.0.0.1:2855" },
+	/* The port counts too. */
+	{ "IN IP4 198.51.100.1", "2856", "msrp://198.51.100.1:2855/s;tcp", "a=MSRP-CEMA\r\n",
+		"198.51.100.1:2856", "198.51.100.1:2856" },
+	/* Names. */
+	{ "IN IP4 203.0.113.1", "4000", "msrp://a.invalid:2855/s;tcp", "", NULL,
+		"203.0.113.1:4000" },
+	{ "IN IP4 203.0.113.1", "4000", "msrp://a.example.com:2855/s;tcp", "a=msrp-cema\r\n",
+		"203.0.113.1:4000", "203.0.113.1:4000" },
+	{ "IN IP4 a.example.com", "4000", "msrp://a.example.com:2855/s;tcp", "a=msrp-cema\r\n",
+		NULL, NULL },
+	{ "IN IP4 a.example.com", "4000", "msrp://198.51.100.1:2855/s;tcp", "a=msrp-cema\r\n",
+		"198.51.100.1:2855", "198.51.100.1:2855" },
+	/* c= and m= that name no place: port 9, no address, the wrong family, nonsense. */
+	{ "IN IP4 203.0.113.1", "9", "msrp://198.51.100.1:2855/s;tcp", "a=msrp-cema\r\n",
+		"198.51.100.1:2855", "198.51.100.1:2855" },
+	{ "IN IP4 0.0.0.0", "4000", "msrp://198.51.100.1:2855/s;tcp", "a=msrp-cema\r\n",
+		"198.51.100.1:2855", "198.51.100.1:2855" },
+	{ "IN IP6 ::", "4000", "msrp://198.51.100.1:2855/s;tcp", "a=msrp-cema\r\n",
+		"198.51.100.1:2855", "198.51.100.1:2855" },
+	{ "IN IP6 203.0.113.1", "4000", "msrp://198.51.100.1:2855/s;tcp", "a=msrp-cema\r\n",
+		"198.51.100.1:2855", "198.51.100.1:2855" },
+	{ "IN IP4 203.0.113.1/127", "4000", "msrp://198.51.100.1:2855/s;tcp", "a=msrp-cema\r\n",
+		"198.51.100.1:2855", "198.51.100.1:2855" },
+	{ "nonsense", "4000", "msrp://a.example.com:2855/s;tcp", "a=msrp-cema\r\n", NULL, NULL },
+	/* A relay's URI is the first. */
+	{ "IN IP4 203.0.113.1", "4000", "msrp://203.0.113.1:4000/r;tcp msrp://10.0.0.1:2855/s;tcp",
+		"a=msrp-cema\r\n", "203.0.113.1:4000", "203.0.113.1:4000" },
+	{ "IN IP6 2001:db8::1", "4000", "msrp://[fd00::1]:2855/s;tcp", "", "[fd00::1]:2855",
+		"[2001:db8::1]:4000" },
+};
+
+Test(offer_answer, where_we_connect_is_as_the_table_says)
+{
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		/* c= of the media goes before that of the session. */
+		for (int level = 0; level < 2; level++) {
+			struct msrp_target target;
+			char body[1024], text[MSRP_TARGET_TEXT_MAX];
+
+			snprintf(body, sizeof(body),
+				"v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nc=%s\r\nt=0 0\r\n"
+				"m=message %s TCP/MSRP *\r\n%s%s%sa=path:%s\r\n" TYPES "%s",
+				level == 0 ? places[i].connection : "IN IP4 192.0.2.99",
+				places[i].port,
+				level == 0 ? "" : "c=", level == 0 ? "" : places[i].connection,
+				level == 0 ? "" : "\r\n", places[i].path, places[i].cema);
+			cr_assert_eq(parse(body), 0, "%s", body);
+			for (int lenient = 0; lenient < 2; lenient++) {
+				const char *where = lenient ? places[i].lenient : places[i].strict;
+				int result = sdp_media_target(&media, lenient, &target);
+
+				cr_expect_eq(result, where != NULL ? 0 : -EINVAL, "%s", body);
+				if (result != 0 || where == NULL)
+					continue;
+				msrp_target_text(&target, text);
+				cr_expect_str_eq(
+					text, where, "%s instead of %s: %s", text, where, body);
+			}
+			sdp_media_fini(&media);
+		}
+	}
+}
+
+Test(offer_answer, the_family_is_that_of_c)
+{
+	static const struct {
+		const char *line;
+		unsigned family;
+	} lines[] = { { "c=IN IP4 192.0.2.1\r\n", 4 }, { "c=IN IP6 2001:db8::1\r\n", 6 },
+		{ "c=IN ip6 host.example.com\r\n", 6 }, { "", 0 }, { "c=ATM X 1\r\n", 0 } };
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char body[1024];
+
+		snprintf(body, sizeof(body), "v=0\r\no=- 1 1 IN IP4 h\r\n%s" MESSAGE PATH TYPES,
+			lines[i].line);
+		cr_assert_eq(parse(body), 0);
+		cr_expect_eq(media.family, lines[i].family, "%s", lines[i].line);
+		sdp_media_fini(&media);
+	}
+}
+
+Test(offer_answer, who_only_sends_does_not_listen)
+{
+	static const struct {
+		const char *line;
+		bool listens;
+	} lines[] = { { "", true }, { "a=sendrecv\r\n", true }, { "a=recvonly\r\n", true },
+		{ "a=sendonly\r\n", false }, { "a=inactive\r\n", false } };
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char body[1024];
+
+		snprintf(body, sizeof(body), SESSION MESSAGE PATH TYPES "%s", lines[i].line);
+		cr_assert_eq(parse(body), 0);
+		cr_expect_eq(sdp_media_listens(&media), lines[i].listens, "%s", lines[i].line);
+		sdp_media_fini(&media);
+	}
+}

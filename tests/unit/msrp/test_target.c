@@ -6,12 +6,12 @@
 
 static const char *read_uri(const char *uri)
 {
-	static char text[TARGET_TEXT_MAX];
-	struct target target;
+	static char text[MSRP_TARGET_TEXT_MAX];
+	struct msrp_target target;
 
-	if (target_of_uri(span_of(uri), &target) != 0)
+	if (msrp_target_of_uri(span_of(uri), &target) != 0)
 		return NULL;
-	target_text(&target, text);
+	msrp_target_text(&target, text);
 	return text;
 }
 
@@ -44,34 +44,34 @@ Test(target, text_is_an_address_with_a_port_or_nothing)
 	static const char *const bad[] = { "", ":", ":1", "192.0.2.1", "192.0.2.1:", "192.0.2.1:0",
 		"192.0.2.1:65536", "192.0.2.1:+1", "192.0.2.1:123456", "::1:80", "[::1]", "[::1]80",
 		"[192.0.2.1]:80", "[]:80", "[:80", "host:80", "192.0.2.1 :80", "192.0.2.1:8 " };
-	char text[TARGET_TEXT_MAX];
-	struct target target;
+	char text[MSRP_TARGET_TEXT_MAX];
+	struct msrp_target target;
 	unsigned i;
 
 	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		cr_assert_eq(target_parse(span_of(good[i]), &target), 0, "%s", good[i]);
-		target_text(&target, text);
+		cr_assert_eq(msrp_target_parse(span_of(good[i]), &target), 0, "%s", good[i]);
+		msrp_target_text(&target, text);
 		cr_expect_str_eq(text, good[i]);
 	}
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		cr_expect_eq(target_parse(span_of(bad[i]), &target), -EINVAL, "%s", bad[i]);
-	cr_expect_eq(target_parse(span_make("192.0.2.1\0:80", 13), &target), -EINVAL);
+		cr_expect_eq(msrp_target_parse(span_of(bad[i]), &target), -EINVAL, "%s", bad[i]);
+	cr_expect_eq(msrp_target_parse(span_make("192.0.2.1\0:80", 13), &target), -EINVAL);
 }
 
 Test(target, one_is_the_same_however_it_is_written)
 {
-	struct target a, b;
+	struct msrp_target a, b;
 
-	cr_assert_eq(target_parse(SPAN_LITERAL("[2001:db8:0::0:1]:80"), &a), 0);
-	cr_assert_eq(target_parse(SPAN_LITERAL("[2001:DB8::1]:80"), &b), 0);
-	cr_expect(target_eq(&a, &b));
+	cr_assert_eq(msrp_target_parse(SPAN_LITERAL("[2001:db8:0::0:1]:80"), &a), 0);
+	cr_assert_eq(msrp_target_parse(SPAN_LITERAL("[2001:DB8::1]:80"), &b), 0);
+	cr_expect(msrp_target_eq(&a, &b));
 	b.port = 81;
-	cr_expect_not(target_eq(&a, &b));
+	cr_expect_not(msrp_target_eq(&a, &b));
 	/* 1.2.3.4 and the IPv6 address with the same first octets are two places. */
-	cr_assert_eq(target_parse(SPAN_LITERAL("1.2.3.4:80"), &a), 0);
-	cr_assert_eq(target_parse(SPAN_LITERAL("[102:304::]:80"), &b), 0);
+	cr_assert_eq(msrp_target_parse(SPAN_LITERAL("1.2.3.4:80"), &a), 0);
+	cr_assert_eq(msrp_target_parse(SPAN_LITERAL("[102:304::]:80"), &b), 0);
 	cr_expect_eq(memcmp(a.address, b.address, 16), 0);
-	cr_expect_not(target_eq(&a, &b));
+	cr_expect_not(msrp_target_eq(&a, &b));
 }
 
 Test(target, what_another_network_cannot_reach)
@@ -83,15 +83,15 @@ Test(target, what_another_network_cannot_reach)
 	static const char *const anywhere[] = { "9.255.255.255:1", "11.0.0.1:1", "100.63.0.1:1",
 		"100.128.0.1:1", "169.253.0.1:1", "172.15.0.1:1", "172.32.0.1:1", "192.167.0.1:1",
 		"192.169.0.1:1", "[::2]:1", "[2001:db8::1]:1", "[fec0::1]:1", "[fe00::1]:1" };
-	struct target target;
+	struct msrp_target target;
 	unsigned i;
 
 	for (i = 0; i < sizeof(here) / sizeof(here[0]); i++) {
-		cr_assert_eq(target_parse(span_of(here[i]), &target), 0);
-		cr_expect(target_is_unroutable(&target), "%s", here[i]);
+		cr_assert_eq(msrp_target_parse(span_of(here[i]), &target), 0);
+		cr_expect(msrp_target_is_unroutable(&target), "%s", here[i]);
 	}
 	for (i = 0; i < sizeof(anywhere) / sizeof(anywhere[0]); i++) {
-		cr_assert_eq(target_parse(span_of(anywhere[i]), &target), 0);
-		cr_expect_not(target_is_unroutable(&target), "%s", anywhere[i]);
+		cr_assert_eq(msrp_target_parse(span_of(anywhere[i]), &target), 0);
+		cr_expect_not(msrp_target_is_unroutable(&target), "%s", anywhere[i]);
 	}
 }

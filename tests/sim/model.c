@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The reference model: what each member must have received, slowly and obviously.
+ *
+ * It replays what each sender wrote as RFC 4975, RFC 7701 and context.md 1.5 to 2.6 read, from what was
+ * seen outside: when octets were read, when commands were answered. Where the order of two things was
+ * not to be seen it allows both outcomes, and says why. A message about which that is so is `murky`: it
+ * may have been refused, and what was delivered of it is held to everything but to having come.
+ */
+#include "tests/sim/model.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct history *h;
+static struct fate *fates;
+static unsigned *answers;
+
+/* ---- sets of answers ---- */
+
+static const unsigned statuses[] = { 200, 400, 403, 404, 408, 413, 415, 428, 481, 506 };
+
+unsigned model_bit(unsigned status)
+{
+	unsigned i;
+
+	for (i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
+		if (statuses[i] == status)
+			return 1u << i;
+	return 0;
+}
+
+#define bit model_bit
+
+static unsigned only(unsigned set) /* 0: more than one */
+{
+	unsigned i;
+
+	for (i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
+		if (set == 1u << i)
+			return statuses[i];
+	return 0;
+}
+
+/* ---- time ---- */
+
+tick model_read(uint32_t conn, uint64_t octets)
+{
+	const struct conn *c = &h->conns.at[conn];
+	uint32_t i;
+
+	for (i = 0; i < c->readings.count; i++)
+		if (c->readings.at[i].octets >= octets)
+			return c->readings.at[i].at;
+	return NEVER;
+}
+
+static tick step_after(unsigned worker, tick t)
+{
+	if (t == NEVER)
+		return NEVER;
+	for (t++; t <= h->now; t++)
+		if (h->stepped[t] == worker)
+			return t;
+	return NEVER;
+}
+
+/* When what the home worker decided in its step `done` is known on worker c at last: it goes there
+ * in a control record, and if one was under way, that has to come back first. */
+static tick settled(unsigned home, unsigned c, tick done)
+{
+	return home == c || done == NEVER
+		       ? done
+		       : step_after(c, step_after(home, step_after(c, done)));
+}
+
+/* Did nothing before it on its connection keep it from being looked at when it was read? Octets for a
+ * session that had gone make the connection wait while its home is asked. */
+static bool is_prompt(const struct sent *s)
+{
+	uint32_t conn = h->bindings.at[s->binding].conn;
+	const struct sent *other;
+
+	if (!s->prompt)
+		return false;
+	for (other = h->sents.at; other < s; other++)
+		if (h->bindings.at[other->binding].conn == conn &&
+			(other->binding != s->binding || other->binds) &&
+			(other->status == 481 || other->status == 506 ||
+				(h->bindings.at[other->binding].leg != NONE &&
+					model_binding_ends(other->binding) <=
+						model_read(conn, other->ends))))
+			return false;
+	return true;
+}
+
+/* ---- what was in force ---- */
+
+static const struct sim_leg *leg_of(uint32_t binding)
+{
+	return &h->legs.at[h->bindings.at[binding].leg];
+}
+
+static const struct sim_room *room_of(const struct sim_leg *leg)
+{
+	return &h->rooms.at[leg->room];
+}
+
+/* Calls `each` for every setting of the leg that may be in force somewhere in a..b, on worker c.
+ * Settings made in a step in which they may have been looked at too count both ways. */
+static unsigned each_set(const struct sim_leg *leg, unsigned c, tick a, tick b,
+	unsigned (*each)(const struct leg_set *set, const void *arg), const void *arg)
+{
+	static const struct leg_set none;
+	unsigned home = room_of(leg)->home, result = 0;
+	uint32_t i;
+	tick end;
+
+	for (i = 0; i <= leg->sets.count; i++) {
+		end = i < leg->sets.count ? settled(home, c, leg->sets.at[i].done) : NEVER;
+		if ((i == 0 || leg->sets.at[i - 1].done <= b) && end >= a)
+			result |= each(i == 0 ? &none : &leg->sets.at[i - 1], arg);
+	}
+	return result;
+}
+
+static unsigned is_member(const struct leg_set *set, const void *arg)
+{
+	return set->member ? 2 : 1; /* 3: perhaps */
+}
+
+static bool over_limit(const struct sim_room *room, tick a, tick b, uint64_t octets, bool *surely)
+{
+	bool may = false;
+	uint32_t i;
+
+	*surely = true;
+	for (i = 0; i < room->sets.count; i++) {
+		if (room->sets.at[i].done > b ||
+			(i + 1 < room->sets.count && room->sets.at[i + 1].done < a))
+			continue;
+		if (room->sets.at[i].max_message > 0 && octets > room->sets.at[i].max_message)
+			may = true;
+		else
+			*surely = false;
+	}
+	return may;
+}
+
+/* Before this tick the binding holds, from when it was made on. */
+tick model_binding_ends(uint32_t index)
+{
+	const struct binding *b = &h->bindings.at[index];
+	const struct sim_leg *leg = leg_of(index);
+	const struct conn *conn = &h->conns.at[b->conn];
+	tick end = least(least(leg->remove_sent, room_of(leg)->close_sent),
+		least(conn->close_began, conn->closed));
+	uint32_t i;
+
+	/* A rebind was permitted, and another asked: the moment of the change is not to be seen. */
+	for (i = 0; i < leg->rebinds.count; i++)
+		if (leg->rebinds.at[i] > b->asked && b->rivalled != NEVER)
+			end = least(end, leg->rebinds.at[i]);
+	return end;
+}
+
+/* ---- types ---- */
+
+static bool type_in(const char *type, const char *list)
+{
+	char bare[80], entry[80];
+	size_t n;
+
+	snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(type, ";"), type);
+	for (; *list != '\0'; list += n + (list[n] == ' ')) {
+		n = strcspn(list, " ");
+		snprintf(entry, sizeof(entry), "%.*s", (int)n, list);
+		if (strcmp(entry, "*") == 0 || strcmp(entry, bare) == 0 ||
+			(n > 2 && strcmp(entry + n - 2, "/*") == 0 && strncmp(entry, bare, n - 1) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* ---- a message ---- */
+
+struct check {
+	const struct sim_message *m;
+	tick a, b;
+};
+
+/* RFC 7701 6.1, context.md 2.1: what the sender's worker looks at. */
+static unsigned verdict_of_head(const struct leg_set *set, const void *arg)
+{
+	const struct sim_message *m = ((const struct check *)arg)->m;
+
+	if (m->bad_head)
+		return bit(400);
+	if (!set->member || m->from == FROM_NONE || m->from == FROM_OTHER ||
+		(m->from == FROM_ALIAS && !set->alias))
+		return bit(403);
+	if (m->to == TO_NONE)
+		return bit(400);
+	if (m->to == TO_TWO || set->muted)
+		return bit(403);
+	return set->no_private ? bit(200) << 16 | bit(200) : bit(200);
+}
+
+static unsigned verdict_of_sender(const struct leg_set *set, const void *arg)
+{
+	return set->member && !set->muted ? bit(200) : bit(403);
+}
+
+static unsigned private_to(const struct leg_set *set, const void *arg)
+{
+	const struct sim_message *m = arg;
+
+	return set->member && set->alias == m->to_alias ? 2 : 1;
+}
+
+/* RFC 7701 6.2, context.md 2.5: a message to one participant, on the home worker. */
+static unsigned verdict_of_private(const struct sim_message *m, const struct fate *f, bool no_private)
+{
+	const struct sim_leg *from = &h->legs.at[m->leg], *to;
+	const struct sim_room *room = room_of(from);
+	bool control = strcmp(m->wrapped, "message/imdn+xml") == 0, allowed = false, sure = false;
+	bool forbidden = false;
+	unsigned may, set = 0;
+	uint32_t i;
+
+	for (i = 0; i < room->sets.count; i++) {
+		if (room->sets.at[i].done > f->hi ||
+			(i + 1 < room->sets.count && room->sets.at[i + 1].done < f->lo))
+			continue;
+		if (room->sets.at[i].flags & ROOM_PRIVATE)
+			allowed = true;
+		else
+			forbidden = true;
+	}
+	for (i = 0; m->to == TO_LEG && i < h->legs.count; i++) {
+		to = &h->legs.at[i];
+		if (to->room != from->room ||
+			to->participant != h->legs.at[m->to_leg].participant)
+			continue;
+		if (to->added == NEVER || to->removed < f->lo)
+			continue;
+		may = each_set(to, room->home, f->lo, f->hi, private_to, m);
+		if (!(may & 2))
+			continue;
+		if (may == 2 && to->remove_sent > f->hi)
+			sure = true;
+		if (control)
+			set |= bit(200);
+		else
+			set |= (forbidden || no_private ? bit(403) : 0) |
+			       (allowed && !no_private ? bit(to->private ? 200 : 428) : 0);
+	}
+	return sure ? set : set | bit(404);
+}
+
+/* All that the message may be answered when its head is complete. */
+static unsigned verdict(const struct sim_message *m, const struct fate *f)
+{
+	const struct sim_leg *leg = &h->legs.at[m->leg];
+	const struct sim_room *room = room_of(leg);
+	const struct check check = { m, 0, 0 };
+	unsigned worker = h->conns.at[h->bindings.at[m->binding].conn].worker, set, at_home;
+	bool no_private;
+
+	set = each_set(leg, worker, f->parsed_lo, f->parsed_hi, verdict_of_head, &check);
+	no_private = set >> 16;
+	set &= 0xffff;
+	if (!(set & bit(200)))
+		return set;
+	set &= ~bit(200);
+	at_home = each_set(leg, room->home, f->lo, f->hi, verdict_of_sender, NULL);
+	if (leg->remove_sent <= f->hi)
+		at_home |= bit(403);
+	if (m->to != TO_ROOM) {
+		at_home = (at_home & ~bit(200)) |
+			  (at_home & bit(200) ? verdict_of_private(m, f, no_private) : 0);
+	}
+	if (at_home & bit(200) && !type_in(m->wrapped, room->wrapped))
+		at_home = (at_home & ~bit(200)) | bit(415);
+	if (room->close_sent <= f->hi)
+		at_home |= bit(413);
+	if (h->scarce)
+		at_home |= bit(413);
+	return set | at_home;
+}
+
+static uint32_t first_copy(uint32_t message)
+{
+	uint32_t i;
+
+	for (i = 0; i < h->copies.count; i++)
+		if (h->copies.at[i].message == message)
+			return i;
+	return NONE;
+}
+
+/* Its head is complete with this chunk. Returns the set of statuses that its end may have. */
+static unsigned head_complete(const struct sent *s, uint32_t index)
+{
+	const struct sim_message *m = &h->messages.at[index];
+	struct fate *f = &fates[index];
+	uint32_t conn = h->bindings.at[s->binding].conn, copy = first_copy(index);
+	unsigned home = room_of(&h->legs.at[m->leg])->home, worker = h->conns.at[conn].worker;
+	uint64_t place = s->body + m->head_len - (s->start - 1);
+	tick evidence = copy != NONE ? h->copies.at[copy].begun : NEVER;
+
+	if (s->answers > 0)
+		evidence = least(evidence, s->answered);
+	f->parsed_lo = model_read(conn, place);
+	/* A receiver may hold octets back that could be the beginning of an end-line. */
+	f->parsed_hi = is_prompt(s) ? model_read(conn, place + 64 < s->ends ? place + 64 : s->ends)
+				 : evidence;
+	f->parsed_hi = least(f->parsed_hi, evidence);
+	f->lo = f->parsed_lo;
+	f->hi = f->parsed_hi;
+	if (home != worker) {
+		f->lo = step_after(home, f->parsed_lo);
+		/* One step more: a worker takes a bounded number of posts in one. */
+		f->hi = least(step_after(home, step_after(home, f->parsed_hi)), evidence);
+	}
+	if (f->verdict != 0)
+		f->multiple = true;
+	f->verdict = verdict(m, f);
+	f->begins = true;
+	return f->verdict;
+}
+
+/* What of the set was it? By what was seen: a copy, or an answer; 0: nobody knows. */
+static unsigned resolve(const struct sent *s, unsigned set)
+{
+	if (only(set) != 0)
+		return only(set);
+	if (first_copy(s->message) != NONE && set & bit(200))
+		return 200;
+	return s->answers > 0 && set & bit(s->status) ? s->status : 0;
+}
+
+static void refuse(struct fate *f, unsigned set)
+{
+	if (f->state == OPEN)
+		f->dead = true; /* who got a part of it gets '#' */
+	f->state = REFUSED;
+	f->refusal = set;
+	f->ended = true;
+}
+
+/* One SEND with content, in the order of its connection. Returns what it may be answered. */
+static unsigned chunk(const struct sent *s, unsigned open_before)
+{
+	const struct sim_message *m = &h->messages.at[s->message];
+	const struct sim_leg *leg = &h->legs.at[m->leg];
+	const struct sim_room *room = room_of(leg);
+	struct fate *f = &fates[s->message];
+	uint32_t conn = h->bindings.at[s->binding].conn;
+	unsigned worker = h->conns.at[conn].worker, member, set = 0, may;
+	tick a = model_read(conn, s->body), b = is_prompt(s) ? model_read(conn, s->ends) : s->answered;
+	uint64_t skip, fresh;
+	bool sure, lies;
+
+	if (a == NEVER)
+		return 0;
+	if (b == NEVER || model_binding_ends(s->binding) <= b) {
+		/* Its end was not read, or the session ended at about that time. */
+		f->murky = true;
+	}
+	/* context.md 1.6: a header value that makes no sense. */
+	if (s->has_range && s->says_end != UINT64_MAX && s->says_end > s->says_total) {
+		if (f->state != NEW && f->state != WHOLE)
+			refuse(f, bit(400));
+		return bit(400);
+	}
+	member = each_set(leg, worker, a, b, is_member, NULL);
+	if (member != 2) {
+		/* Told on its own worker that it is a member no longer, or just becoming one. */
+		set = bit(403);
+		f->murky |= member == 3 || f->state != NEW;
+		if (member == 1 && !f->murky)
+			return set;
+	}
+	if (strcmp(s->type, "text/plain") == 0) {
+		if (f->state != NEW)
+			refuse(f, bit(415));
+		return set | bit(415);
+	}
+	may = s->has_range && s->says_total != UINT64_MAX &&
+	      over_limit(room, a, b, s->says_total, &sure);
+	if (f->state == WHOLE)
+		return set | bit(200) | (may ? bit(413) : 0); /* RFC 4975 7.3.1: once more */
+	/* Sent once more before the room's refusal was known, it was taken for a duplicate; and what
+	 * the sender's worker found wrong before that, it said itself. */
+	if (f->late)
+		set |= bit(200) | bit(400) | bit(413);
+	/* Which settings were in force is open, or whether the session still was: so is the answer. */
+	if (f->murky)
+		set |= f->verdict | bit(200) | bit(400) | bit(403) | bit(413);
+	if (f->state == NEW) {
+		if (open_before >= h->open_messages)
+			return set | bit(413);
+		*f = (struct fate){ .murky = f->murky,
+			.multiple = f->multiple,
+			.verdict = f->verdict,
+			.total = UINT64_MAX,
+			.state = HEAD,
+			.lo = f->lo,
+			.hi = f->hi,
+			.begins = f->begins,
+			.late = f->late,
+			.dead = f->dead };
+		if (may && !sure) {
+			f->murky = true;
+			set |= bit(200) | bit(413);
+		}
+		if ((may && sure) || s->start != 1)
+			refuse(f, bit(413));
+	} else if ((may && sure) || s->start > f->edge + 1) {
+		if (f->state != REFUSED)
+			refuse(f, bit(413));
+	}
+	if (f->state == REFUSED) {
+		set |= f->refusal;
+		if (s->flag != '+')
+			f->state = NEW;
+		return set;
+	}
+	if (s->has_range && s->says_total != UINT64_MAX)
+		f->total = s->says_total;
+	/* Octets behind the edge have been forwarded already: context.md 2.2. */
+	skip = f->edge + 1 - s->start;
+	fresh = s->len > skip ? s->len - skip : 0;
+	f->edge += fresh;
+	if (fresh > 0) {
+		unsigned refused = 0;
+
+		if (over_limit(room, a, b, f->edge, &sure)) {
+			refused |= bit(413);
+			f->murky |= !sure;
+		} else {
+			sure = false;
+		}
+		if (f->total != UINT64_MAX && f->edge > f->total) {
+			refused |= bit(400);
+			sure = true;
+		}
+		if (f->state == HEAD && f->edge >= m->head_len) {
+			unsigned v = head_complete(s, s->message), r;
+
+			f->state = OPEN;
+			r = resolve(s, v);
+			if (r == 0)
+				f->murky = true;
+			if (r != 200)
+				refused |= r != 0 ? bit(r) : v & ~bit(200);
+			if (r != 200 && r != 0) {
+				f->late = true;
+				refuse(f, refused);
+				f->dead = false;
+				set |= bit(400) | bit(413);
+				sure = true;
+			}
+		}
+		if (refused != 0 && sure) {
+			if (f->state != REFUSED)
+				refuse(f, refused);
+			if (s->flag != '+')
+				f->state = NEW;
+			return set | refused;
+		}
+		set |= refused;
+	}
+	lies = s->flag != '#' && s->has_range &&
+	       ((s->says_end != UINT64_MAX && s->len != s->says_end + 1 - s->start) ||
+		       (s->flag == '$' && f->total != UINT64_MAX && f->edge != f->total));
+	if (lies || (s->flag == '$' && f->state == HEAD)) {
+		refuse(f, bit(400));
+		if (s->flag != '+')
+			f->state = NEW;
+		return set | bit(400);
+	}
+	if (s->flag == '$') {
+		f->state = WHOLE;
+		f->ended = true;
+		f->whole = model_read(conn, s->ends);
+	} else if (s->flag == '#') {
+		f->dead = f->state == OPEN;
+		f->ended = true;
+		f->state = NEW;
+	}
+	return set | bit(200);
+}
+
+/* ---- who gets it ---- */
+
+enum expectation model_expects(uint32_t index, uint32_t binding, bool *anchored)
+{
+	const struct sim_message *m = &h->messages.at[index];
+	const struct fate *f = &fates[index];
+	const struct binding *b = &h->bindings.at[binding];
+	const struct sim_leg *leg = leg_of(binding), *to;
+	unsigned home = room_of(leg)->home, worker = h->conns.at[b->conn].worker, runs = 0;
+	enum expectation result = EXPECT_NOT;
+	tick from_lo, from_hi, joined_lo, joined_hi, left;
+	uint32_t i, k;
+
+	*anchored = false;
+	if (!f->begins || leg->room != h->legs.at[m->leg].room || b->leg == m->leg ||
+		b->status != 200 || !type_in(m->wrapped, leg->wrapped))
+		return EXPECT_NOT;
+	to = &h->legs.at[m->to_leg];
+	if (m->to == TO_LEG && to->participant != leg->participant)
+		return EXPECT_NOT;
+	from_lo = b->active ? leg->added : b->asked;
+	from_hi = least(b->heard, b->answered);
+	/* Each time that it was a member: RFC 7701 6.1, those who were in when the message began. */
+	for (i = 0; i < leg->sets.count; i = k) {
+		for (k = i + 1; k < leg->sets.count && leg->sets.at[k].member; k++)
+			;
+		if (!leg->sets.at[i].member) {
+			k = i + 1;
+			continue;
+		}
+		runs++;
+		joined_lo = most(from_lo, leg->sets.at[i].done);
+		joined_hi = most(from_hi, leg->sets.at[i].done);
+		left = k < leg->sets.count ? leg->sets.at[k].done : NEVER;
+		if (joined_lo == NEVER || f->hi < joined_lo ||
+			f->lo > settled(home, worker, left) || joined_lo > left)
+			continue; /* over, and its own worker knows it; or not yet */
+		if (result == EXPECT_NOT)
+			result = EXPECT_MAYBE;
+		*anchored = f->lo > joined_hi && runs == 1 && k == leg->sets.count;
+		if (*anchored && model_binding_ends(binding) >= h->quiet && !f->murky)
+			result = EXPECT_SURELY;
+	}
+	return result;
+}
+
+/* The octets that the members get: context.md 2.4, the alias stands in for the sender's From. */
+uint8_t *model_body(uint32_t index, bool alias, uint64_t *len)
+{
+	const struct sim_message *m = &h->messages.at[index];
+	const char *value = h->legs.at[m->leg].alias;
+	uint64_t line = alias ? strlen(value) + 8 : m->from_len;
+	uint8_t *body = malloc(m->len + line + 1);
+
+	*len = m->len - m->from_len + line;
+	memcpy(body, m->body, m->from_at);
+	if (alias)
+		snprintf((char *)body + m->from_at, line + 1, "From: %s\r\n", value);
+	else
+		memcpy(body + m->from_at, m->body + m->from_at, line);
+	memcpy(body + m->from_at + line, m->body + m->from_at + m->from_len,
+		m->len - m->from_at - m->from_len);
+	return body;
+}
+
+static unsigned has_alias(const struct leg_set *set, const void *arg)
+{
+	return set->alias ? 2 : 1;
+}
+
+unsigned model_aliased(uint32_t index)
+{
+	const struct sim_message *m = &h->messages.at[index];
+	unsigned worker = h->conns.at[h->bindings.at[m->binding].conn].worker;
+
+	return each_set(&h->legs.at[m->leg], worker, fates[index].parsed_lo, fates[index].parsed_hi,
+		has_alias, NULL);
+}
+
+void model_make(const struct history *history, struct model *model)
+{
+	uint32_t b, i, k;
+	unsigned open;
+
+	h = history;
+	fates = calloc(h->messages.count + 1, sizeof(*fates));
+	answers = calloc(h->sents.count + 1, sizeof(*answers));
+	for (b = 0; b < h->bindings.count; b++) {
+		for (i = 0; i < h->sents.count; i++) {
+			if (h->sents.at[i].binding != b || h->sents.at[i].binds)
+				continue;
+			if (h->sents.at[i].message == NONE) {
+				/* RFC 4975 7.1: binds or keeps alive. */
+				answers[i] = bit(200);
+				continue;
+			}
+			for (open = 0, k = 0; k < h->messages.count; k++)
+				open += h->messages.at[k].binding == b && fates[k].state != NEW &&
+					fates[k].state != WHOLE;
+			answers[i] = chunk(&h->sents.at[i], open);
+		}
+	}
+	*model = (struct model){ fates, answers };
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* model: what a history leads one to expect. check.c compares. */
+#ifndef TESTS_SIM_MODEL_H
+#define TESTS_SIM_MODEL_H
+#include "tests/sim/history.h"
+
+enum state { NEW, HEAD, OPEN, REFUSED, WHOLE };
+
+/* What became of a message on its way to the room. */
+struct fate {
+	enum state state;
+	unsigned verdict; /* set of what its head may have been answered */
+	unsigned refusal; /* set, in REFUSED */
+	uint64_t edge, total;
+	tick parsed_lo, parsed_hi; /* its head was complete on its sender's worker within this time */
+	tick lo, hi;               /* it took its place in the room's order within this time */
+	tick whole;                /* read to its end */
+	bool begins;               /* its head was complete, and may have been let in */
+	bool ended;                /* in whatever way, by its sender */
+	bool dead;                 /* it was given up after it had begun: '#' */
+	bool murky;                /* one cannot know whether it was let in */
+	bool late;                 /* refused by the room: its sender's worker hears of it later */
+	bool multiple;             /* sent anew after it had been given up or refused */
+};
+
+struct model {
+	const struct fate *fates;   /* [message] */
+	const unsigned *answers;    /* [sent]: set of model_bit; 0: it was not read so far */
+};
+
+enum expectation { EXPECT_NOT, EXPECT_MAYBE, EXPECT_SURELY };
+
+void model_make(const struct history *history, struct model *model);
+unsigned model_bit(unsigned status);
+/* *anchored: it began when the member had surely joined, for the one and last time: whoever gets a
+ * later one had to get this one. */
+enum expectation model_expects(uint32_t message, uint32_t binding, bool *anchored);
+uint8_t *model_body(uint32_t message, bool alias, uint64_t *len);
+unsigned model_aliased(uint32_t message); /* 1: no, 2: yes, 3: one cannot know */
+
+/* When so many octets of what the connection wrote had been read. */
+tick model_read(uint32_t conn, uint64_t octets);
+/* Before this tick the binding holds, from when it was made on. */
+tick model_binding_ends(uint32_t binding);
+
+static inline tick least(tick a, tick b)
+{
+	return a < b ? a : b;
+}
+
+static inline tick most(tick a, tick b)
+{
+	return a > b ? a : b;
+}
+#endif
