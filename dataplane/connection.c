@@ -8,9 +8,10 @@
 
 #define CLOSING_MS                                                                                 \
 	5000 /* a peer that does not take the last answers is not waited for any longer */
-#define DISPLACED_MAX 4            /* connections closed to make room for one */
-#define UNFINISHED_MS 2000         /* when memory is low */
-#define READ_MIN      (16u * 1024) /* less room than this in a receive buffer: the next one */
+#define WAIT_SHARED_MS 2000         /* for a membership, before others that share the connection */
+#define DISPLACED_MAX  4            /* connections closed to make room for one */
+#define UNFINISHED_MS  2000         /* when memory is low */
+#define READ_MIN       (16u * 1024) /* less room than this in a receive buffer: the next one */
 
 /* ---- life ---- */
 
@@ -426,7 +427,8 @@ static void ask(struct worker *worker, struct connection *conn, struct msrp_sess
 	len = chunk_out_send(worker->scratch, sizeof(worker->scratch), &send);
 	len += chunk_out_end(
 		worker->scratch + len, sizeof(worker->scratch) - len, send.tid, '$', true);
-	connection_write(worker, conn, worker->scratch, len);
+	if (connection_write(worker, conn, worker->scratch, len))
+		leg_asked(worker, session);
 }
 
 void connection_connect(
@@ -609,6 +611,16 @@ static void on_response(struct worker *worker, struct connection *conn, const st
 		connection_close_when_sent(worker, conn);
 }
 
+/* For a membership, or for the answer to the nickname before. */
+static void wait_begin(struct worker *worker, struct connection *conn, struct msrp_session *session)
+{
+	conn->waiting = true;
+	if (session->was_member || session->waits)
+		return;
+	session->waits = true;
+	session->waits_since = (uint32_t)worker->now_ms;
+}
+
 /* The head of a request or response. */
 static enum take on_head(struct worker *worker, struct connection *conn, struct chunk *chunk)
 {
@@ -677,14 +689,14 @@ static enum take on_head(struct worker *worker, struct connection *conn, struct 
 	switch (chunk->method) {
 	case METHOD_SEND:
 		if (inbound_send(worker, session, chunk) == INBOUND_WAIT) {
-			conn->waiting = true;
+			wait_begin(worker, conn, session);
 			return KEEP;
 		}
 		break;
 	case METHOD_REPORT: report_received(worker, session, chunk); break;
 	case METHOD_NICKNAME:
 		if (!nickname_asked(worker, session, chunk)) {
-			conn->waiting = true;
+			wait_begin(worker, conn, session);
 			return KEEP;
 		}
 		break;
@@ -967,15 +979,24 @@ void connection_flush_dirty(struct worker *worker)
 	}
 }
 
-/* One that is bound and was not let in: what it has sent is judged all the same. */
-static bool waits_too_long(struct worker *worker, const struct connection *conn)
+/* One that is bound and not let in holds up what comes behind it: for long only where that is its
+ * own, and while there is memory: what it has sent lies in a receive buffer. Then it is answered as one that is a member no longer. */
+static bool wait_ends(struct worker *worker, struct connection *conn, bool low)
 {
-	const struct msrp_session *session;
+	uint64_t limit = low || (conn->sessions != NULL && conn->sessions->next != NULL)
+				 ? WAIT_SHARED_MS
+				 : worker->shared->connection_bind_ms;
+	struct msrp_session *session;
+	bool ends = false;
 
-	for (session = conn->sessions; session != NULL; session = session->next)
-		if (conn->waiting && inbound_wait_is_over(worker, session))
-			return true;
-	return false;
+	for (session = conn->sessions; conn->waiting && session != NULL; session = session->next)
+		if (session->waits && !session->was_member &&
+			(uint32_t)worker->now_ms - session->waits_since >= limit) {
+			session->was_member = true;
+			worker->counters.waits_ended++;
+			ends = true;
+		}
+	return ends;
 }
 
 /* Once a second. It may be closed afterwards, and its record be another's. */
@@ -984,13 +1005,15 @@ static void look_after(struct worker *worker, struct connection *conn, bool low)
 	uint32_t now = (uint32_t)worker->now_ms;
 	struct msrp_session *session;
 
-	ask_tick(worker, conn);
-	for (session = conn->sessions; session != NULL; session = session->next)
-		inbound_tick(worker, session);
-	if (waits_too_long(worker, conn)) {
+	if (conn->strangers > 0 && worker->ticks % CONNECTION_STRANGER_FORGET_S == 0)
+		conn->strangers--;
+	if (wait_ends(worker, conn, low)) {
 		connection_resume(worker, conn);
 		return;
 	}
+	ask_tick(worker, conn);
+	for (session = conn->sessions; session != NULL; session = session->next)
+		inbound_tick(worker, session);
 	if (conn->closing && now - conn->since >= CLOSING_MS) {
 		connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
 	} else if (low && conn->park != NULL && conn->binding == NULL && !conn->waiting &&

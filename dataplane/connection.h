@@ -18,7 +18,11 @@
 #include "dataplane/switch/report.h"
 #include "dataplane/tcp/tcp.h"
 
-#define CONNECTION_STRANGERS_MAX 20 /* requests for unknown sessions, then it is closed */
+/* Requests for sessions that cannot be had, then it is closed, whatever else it carries: who guesses
+ * may well have a session. One is forgotten every so many seconds, as a relay's connection lives long
+ * and sees stale ones. */
+#define CONNECTION_STRANGERS_MAX     20
+#define CONNECTION_STRANGER_FORGET_S 60
 #define CONNECTION_CONTROL_MAX                                                                     \
 	65536 /* octets of responses that wait: beyond it the peer is not read */
 #define CONNECTION_TAIL_MAX 64

@@ -39,7 +39,7 @@ void mailbox_change(struct worker *worker, struct attachment_change *change)
 	slot->attached = change->attached;
 	slot->end = change->end;
 	slot->snapshot = false;
-	slot->draining = false;
+	slot->draining = slot->told_drain = false;
 	post_send(change->reply, &change->post, POST_ATTACHMENT);
 }
 
@@ -196,6 +196,17 @@ static bool write_dirty_rooms(struct worker *worker, struct mailbox_slot *slot)
 	return done;
 }
 
+static bool write_draining(struct worker *worker, struct mailbox_slot *slot)
+{
+	struct switch_event event = { .type = EVENT_DRAINING,
+		.u.drain = { .left_ms = drain_left_ms(worker) } };
+
+	if (worker->drain.phase == DRAIN_NONE || slot->told_drain)
+		return false;
+	slot->told_drain = event_put(worker, slot, &event, SPAN_LITERAL(""));
+	return slot->told_drain;
+}
+
 static bool snapshot_event(struct worker *worker, struct mailbox_slot *slot, unsigned number)
 {
 	struct switch_event event;
@@ -213,7 +224,7 @@ static bool snapshot_event(struct worker *worker, struct mailbox_slot *slot, uns
 	}
 	if (slot->snapshot_leg < worker->legs.fresh) {
 		leg = pool_at(&worker->legs, slot->snapshot_leg++);
-		if (!leg->used || leg->slot != number || leg->removing)
+		if (!leg->used || leg->slot != number || leg->removing || leg->room->closing)
 			return true;
 		event.type = EVENT_SNAPSHOT_LEG;
 		event_leg(&event, worker, leg);
@@ -263,13 +274,19 @@ static bool text_is_bad(const struct command *c, struct text_ref ref)
 	return ref.len > 0 && text(c, ref).len == 0;
 }
 
+/* Nothing new: the controller wants to go (CMD_DRAIN), or the switch does. */
+static bool is_draining(const struct command *c)
+{
+	return c->slot->draining || c->worker->drain.phase != DRAIN_NONE;
+}
+
 static int run_room_open(struct command *c)
 {
 	const struct room_settings *s = &c->cmd->u.room;
 	struct room *room;
 	int result;
 
-	if (c->slot->draining)
+	if (is_draining(c))
 		return -EPROTO;
 	if (text_is_bad(c, s->uris) || text_is_bad(c, s->wrapped))
 		return -EINVAL;
@@ -288,7 +305,7 @@ static int run_leg_add(struct command *c, struct room *room)
 	struct leg *leg;
 	int result;
 
-	if (c->slot->draining)
+	if (is_draining(c))
 		return -EPROTO;
 	if (text_is_bad(c, s->path) || text_is_bad(c, s->connect))
 		return -EINVAL;
@@ -411,6 +428,7 @@ static bool run_slot(struct worker *worker, struct mailbox_slot *slot, unsigned 
 	uint64_t one = 1;
 	unsigned i;
 
+	done |= write_draining(worker, slot);
 	done |= write_dirty_legs(worker, slot);
 	done |= write_dirty_rooms(worker, slot);
 	if (slot->snapshot)

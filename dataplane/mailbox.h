@@ -31,6 +31,7 @@ struct attachment_change {
 
 struct mailbox_slot {
 	bool attached, draining;
+	bool told_drain; /* EVENT_DRAINING was written */
 	struct attachment_end end;
 	struct leg *dirty_legs, **dirty_legs_last;
 	struct room *dirty_rooms, **dirty_rooms_last;

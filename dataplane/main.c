@@ -31,6 +31,7 @@
 
 #define RING_OCTETS   (1u << 20)
 #define LISTENERS_MAX 16
+#define DRAIN_REST_MS 5000 /* for what drain.h does beside waiting, and then some */
 #define EAL_MEMORY_MB "64" /* EAL's own; the workers' memory is one mapping of its own (pool.h) */
 
 struct handover {
@@ -47,6 +48,7 @@ struct switch_main {
 	struct post_queue posts; /* the main thread's */
 	int wake;
 	struct handover slots[BORDER_CONTROLLERS_MAX];
+	unsigned drained;                     /* workers that have come to their end */
 	uint16_t listen_ports[LISTENERS_MAX]; /* as the first worker was given them */
 };
 
@@ -116,6 +118,10 @@ static void take_replies(struct switch_main *m)
 	while (read(m->wake, &drained, sizeof(drained)) > 0)
 		;
 	while ((post = post_take(&m->posts)) != NULL) {
+		if (post->kind == POST_DRAINED) {
+			m->drained++;
+			continue;
+		}
 		struct attachment_change *change =
 			(void *)((char *)post - offsetof(struct attachment_change, post));
 		struct handover *h = &m->slots[change->slot];
@@ -246,6 +252,7 @@ static void shared_fill(struct switch_shared *shared, const struct config *confi
 		config->msrp_bind_ms > 0 ? config->msrp_bind_ms : UINT64_MAX / 2;
 	shared->chunk_reception_ms = config->msrp_chunk_reception_ms;
 	shared->congestion_kill_ms = config->msrp_congestion_kill_ms;
+	shared->drain_ms = config->msrp_drain_ms;
 	shared->count_wait_ms = config->msrp_count_wait_ms;
 	shared->count_cap_ms = config->msrp_count_cap_ms;
 	shared->transaction_ms = config->msrp_transaction_ms;
@@ -318,8 +325,23 @@ static int probe(const struct config *config)
 	return result;
 }
 
+/* What was accepted is delivered and answered; controllers hear of it by EVENT_DRAINING. */
+static void drain(struct switch_main *m)
+{
+	static struct post posts[BORDER_WORKERS_MAX];
+	unsigned w;
+
+	log_info("switch", "drains, for %llu ms at most; a second signal ends it at once",
+		(unsigned long long)m->shared.drain_ms);
+	for (w = 0; w < m->shared.workers; w++)
+		post_send(&m->workers[w].posts, &posts[w], POST_DRAIN);
+}
+
+/* Until it has been told to stop and what was under way is done, or has been told twice. */
 static void serve(struct switch_main *m, int signals)
 {
+	struct signalfd_siginfo info;
+	uint64_t until = 0;
 	struct pollfd fds[2 + ATTACH_FDS_MAX];
 	int attach_fds[ATTACH_FDS_MAX];
 	unsigned i, n;
@@ -333,9 +355,15 @@ static void serve(struct switch_main *m, int signals)
 		take_replies(m); /* also: what came before the mark below is seen here */
 		poll(fds, 2 + n, post_may_sleep(&m->posts) ? 1000 : 0);
 		post_awake(&m->posts);
-		if (fds[0].revents != 0)
-			return;
+		while (read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+			if (until > 0)
+				return;
+			until = clock_ms() + m->shared.drain_ms + DRAIN_REST_MS;
+			drain(m);
+		}
 		take_replies(m);
+		if (until > 0 && (m->drained == m->shared.workers || clock_ms() >= until))
+			return;
 		attach_poll(m->attach, clock_ms());
 	}
 }
@@ -433,6 +461,7 @@ static int run(const struct config *config)
 	if (posix_memalign((void **)&m->workers, 64, m->shared.workers * sizeof(*m->workers)) != 0)
 		goto out;
 	memset(m->workers, 0, m->shared.workers * sizeof(*m->workers));
+	m->shared.drained_to = &m->posts;
 	m->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	post_queue_init(&m->posts, m->wake);
 	for (w = 0; w < m->shared.workers; w++) {

@@ -39,6 +39,8 @@ enum post_kind {
 	POST_NICKNAME_ANSWER, /* nickname_ask: back, with status */
 	POST_IDS_HOME,        /* message_ids: home worker of the leg -> the worker whose it is */
 	POST_ATTACHMENT,      /* attachment_change: main thread -> worker, and back to main */
+	POST_DRAIN,           /* main thread -> worker: drain.h */
+	POST_DRAINED,         /* worker.drained: -> main thread */
 	POST_STOP,            /* main thread -> worker */
 	POST_KIND_COUNT
 };

@@ -158,7 +158,7 @@ bool worker_can_receive(const struct worker *worker)
 {
 	return true
 #define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
-	&&worker->member.free_count + 1 > (margin)
+	&&((margin) == 0 || worker->member.free_count > (margin)-1u)
 #include "dataplane/pools.def"
 		;
 }
@@ -209,7 +209,9 @@ static void dispatch(struct worker *worker, struct post *post)
 	case POST_NICKNAME_ANSWER: nickname_answered(worker, OBJECT(nickname_ask, post)); break;
 	case POST_IDS_HOME: message_ids_home(worker, OBJECT(message_ids, post)); break;
 	case POST_ATTACHMENT: mailbox_change(worker, OBJECT(attachment_change, post)); break;
+	case POST_DRAIN: drain_begin(worker); break;
 	case POST_STOP: worker->stop = true; break;
+	case POST_DRAINED:
 	case POST_ANCHOR:
 	case POST_KIND_COUNT: assert(!"a post without a kind"); break;
 	}
@@ -261,10 +263,12 @@ static void tick(struct worker *worker)
 	if (worker->now_ms - worker->ticked_at < TICK_MS)
 		return;
 	worker->ticked_at = worker->now_ms;
+	worker->ticks++;
 	connection_tick(worker);
 	backlog_tick(worker);
 	report_tick(worker);
 	leg_tick(worker);
+	room_tick(worker);
 	relieve(worker);
 }
 
@@ -279,8 +283,9 @@ void worker_step(struct worker *worker, bool sleep)
 	int wait_ms = 0;
 
 	if (sleep && may_sleep(worker))
-		wait_ms = worker->paused != NULL ? WAIT_SHORT_MS
-						 : (int)mailbox_wait_ms(worker, TICK_MS);
+		wait_ms = worker->paused != NULL
+				  ? WAIT_SHORT_MS
+				  : (int)drain_wait_ms(worker, mailbox_wait_ms(worker, TICK_MS));
 	tcp_wait(worker->tcp, wait_ms);
 	worker->now_ms = worker->shared->clock_ms();
 	if (sleep) {
@@ -296,6 +301,9 @@ void worker_step(struct worker *worker, bool sleep)
 	worker_run_local(worker);
 	fanout_run(worker);
 	connection_flush_dirty(worker);
+	worker_run_local(worker);
+	msrp_session_leaving(worker);
+	drain_run(worker);
 	worker_run_local(worker);
 	mailbox_run(worker); /* events of this turn */
 	connection_resume_paused(worker);

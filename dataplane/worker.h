@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include "dataplane/connection.h"
 #include "dataplane/counters.h"
+#include "dataplane/drain.h"
 #include "dataplane/mailbox.h"
 #include "dataplane/memory.h"
 #include "dataplane/pool.h"
@@ -49,8 +50,11 @@ struct switch_shared {
 	uint64_t transaction_ms; /* 0: no limit */
 	uint64_t connection_bind_ms, chunk_reception_ms, congestion_kill_ms, count_wait_ms,
 		count_cap_ms;
-	bool count_delivered; /* msrp.count_basis */
-	char authority[280];  /* HOST:PORT of our URIs */
+	uint64_t
+		drain_ms; /* for what was accepted, when a room, a leg or the switch goes; 0: none */
+	bool count_delivered;          /* msrp.count_basis */
+	struct post_queue *drained_to; /* hears of it when a worker is drained; NULL: nobody */
+	char authority[280];           /* HOST:PORT of our URIs */
 	/* The same for a peer of this address family; empty: no listener has it. */
 	char authority_ip4[280], authority_ip6[280];
 	bool busy_poll;
@@ -65,6 +69,7 @@ struct worker {
 	_Atomic bool stopped; /* the loop has ended: the main thread may take it apart */
 	uint64_t now_ms;
 	uint64_t ticked_at;
+	uint32_t ticks;
 	bool short_of_memory;      /* at the last tick nothing could be read */
 	_Atomic bool wants_relief; /* nor at the one before: read by the other workers */
 	struct tcp *tcp;
@@ -88,11 +93,14 @@ struct worker {
 	struct outgoing *outgoing_to[OUTGOING_BUCKETS];
 	uint32_t dirty_count; /* on the dirty list */
 	struct room_part *work, *work_last;
+	struct drain drain;
+	struct post drained;
+	struct msrp_session *leaving;     /* sessions that leave in good order */
+	struct room *closing_rooms;       /* whose messages are waited for */
 	struct report_part *reports_open; /* not settled */
 	struct report_range *report_ranges_table[REPORT_RANGES_TABLE];
 
 	struct inbound *heads_first, **heads_last; /* collected CPIM heads, the oldest first */
-	uint32_t waiting; /* sessions that hold a request until they are members */
 
 	uint64_t nickname_number; /* of the question asked last */
 

@@ -31,7 +31,7 @@
 #include "include/result.h"
 
 #define BORDER_MAGIC           0x504c4e4d55534554ull /* "PLNMUSET" */
-#define BORDER_ABI             2u /* raised by every change of this header, switch_cmd.h or switch_event.h */
+#define BORDER_ABI             3u /* raised by every change of this header, switch_cmd.h or switch_event.h */
 #define BORDER_NAME_MAX        32 /* octets of a controller's name with its final zero */
 #define BORDER_WORKERS_MAX     64 /* workers of one switch */
 #define BORDER_CONTROLLERS_MAX 8  /* names that one switch remembers while they hold objects */

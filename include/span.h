@@ -60,6 +60,8 @@ static inline struct span span_cut(struct span *rest, char c)
 	const char *hit = rest->len ? memchr(rest->at, c, rest->len) : NULL;
 	struct span head = *rest;
 
+	if (head.len == 0)
+		return head; /* it may point nowhere */
 	if (hit == NULL) {
 		*rest = (struct span){ rest->at + rest->len, 0 };
 		return head;

@@ -12,7 +12,18 @@
  * spreads rooms). A LEG lives on its room's worker. A leg is one MSRP session with one peer; it
  * becomes a MEMBER of its room (sends and receives) by CMD_MEMBER_ADD and may be bound before or
  * after.
- */
+ *
+ * What goes, goes in order. A message whose sender has its 200 (or will have it) is delivered before
+ * its room or a member is gone, for at most `msrp.drain_s`; nothing else is.
+ * ROOM_CLOSE:    new messages get 413 from here on; unfinished ones get 413 too, and end with '#'
+ *                for those who got a part of them. What is whole is written, answered and reported.
+ *                Then, or when the time is over, the legs are removed.
+ * LEG_REMOVE,
+ * MEMBER_REMOVE: what it is sending gets 413 (403) and '#'. Of what it was to receive, that which is
+ *                whole is written, the rest ends with '#'; it is no longer counted (it left). A
+ *                removed leg is unbound when its queue is empty and its own chunks are answered.
+ * Neither EVENT_LEG_GONE nor EVENT_ROOM_DRAINED has to be waited for by a controller that is done
+ * with them: commands about such objects are answered -ENOENT meanwhile. */
 #ifndef INCLUDE_SWITCH_CMD_H
 #define INCLUDE_SWITCH_CMD_H
 #include <stdint.h>
@@ -22,10 +33,10 @@
 #define SWITCH_COMMANDS(X)                                                                                  \
 	X(ROOM_OPEN)     /* new room here; answer: its id */                                                \
 	X(ROOM_SET)      /* replaces the room's settings */                                                 \
-	X(ROOM_CLOSE)    /* ends it: open messages get '#', legs are removed, then EVENT_ROOM_DRAINED */    \
+	X(ROOM_CLOSE)    /* ends it: see above; then EVENT_ROOM_DRAINED */                                  \
 	X(LEG_ADD)       /* new leg of a room; answer: its id and our MSRP URI for its SDP */               \
 	X(LEG_UPDATE)    /* the peer's path after an offer/answer; may permit one rebind, may connect */    \
-	X(LEG_REMOVE)    /* unbinds and forgets it; open messages towards it get '#' */                     \
+	X(LEG_REMOVE)    /* unbinds and forgets it: see above; then EVENT_LEG_GONE */                       \
 	X(MEMBER_ADD)    /* the leg takes part from now on */                                               \
 	X(MEMBER_REMOVE) /* it takes part no longer; the leg and its binding stay */                        \
 	X(MEMBER_ALIAS)  /* replaces identities and alias of a member */                                    \

@@ -23,7 +23,8 @@
 	X(LEG_GONE)       /* a removed leg is gone; its id is void */                                       \
 	X(SNAPSHOT_ROOM)                                                                                    \
 	X(SNAPSHOT_LEG)                                                                                     \
-	X(SNAPSHOT_END)   /* cookie of the CMD_SNAPSHOT; the order on the ring is the truth */
+	X(SNAPSHOT_END)   /* cookie of the CMD_SNAPSHOT; the order on the ring is the truth */              \
+	X(DRAINING)       /* the switch ends: no new rooms or legs (-EPROTO); what has begun goes on a while */
 /* clang-format on */
 
 enum switch_event_type {
@@ -49,7 +50,8 @@ enum leg_state {
 	X(MEMORY, "Congested")                  /* evicted: it pinned most when memory ran low */  \
 	X(REMOVED, "removed")                   /* by command */                                   \
 	X(REFUSED, "MSRP session refused")      /* the peer answered our binding SEND with an error */ \
-	X(UNANSWERED, "MSRP not answered")      /* nor did it answer within msrp.transaction_s */
+	X(UNANSWERED, "MSRP not answered")      /* nor did it answer within msrp.transaction_s */  \
+	X(STOPPED, "switch stopped")            /* the switch ends: its next life wants new legs */
 /* clang-format on */
 
 enum leg_cause {
@@ -93,6 +95,9 @@ struct switch_event {
 			uint32_t participant;     /* SNAPSHOT_LEG */
 		} leg;
 		struct room_counts room; /* ROOM, SNAPSHOT_ROOM, ROOM_DRAINED */
+		struct {
+			uint64_t left_ms; /* for what has begun */
+		} drain;                  /* DRAINING */
 		struct {
 			uint64_t ask; /* names this request, for CMD_NICKNAME */
 			struct text_ref

@@ -968,14 +968,51 @@ void backlog_more(struct worker *worker, struct msrp_session *session, struct en
 	connection_mark_dirty(worker, session->connection);
 }
 
+/* A copy whose last chunk ended with '+': one without octets says that no more comes. */
+static void give_up(struct worker *worker, struct msrp_session *session, const struct entry *entry)
+{
+	const struct message *message = entry->message;
+	const struct message_part *mp = &message->part[worker->index];
+	uint64_t position = entry->flags & ENTRY_CUT || entry->view != NULL ? entry_position(entry)
+									    : mp->octets;
+	char tid[WORKER_TID_OCTETS];
+	struct chunk_out_send send = { .tid = span_make(tid, sizeof(tid)),
+		.to_path = session->conf->path,
+		.from_path = session->conf->uri,
+		.message_id = span_make(message->id, message->id_len),
+		.failure_report = mp->report != NULL ? FAILURE_REPORT_YES : FAILURE_REPORT_PARTIAL,
+		.success_report = mp->report != NULL && mp->report->delivered,
+		.content_type = SPAN_LITERAL("message/cpim"),
+		.range = { position + 1, BYTE_RANGE_UNKNOWN, message->total } };
+	size_t len;
+
+	worker_tid(worker, pool_index(&worker->sessions, session), tid);
+	len = chunk_out_send(worker->scratch, sizeof(worker->scratch), &send);
+	len += chunk_out_end(
+		worker->scratch + len, sizeof(worker->scratch) - len, send.tid, '#', false);
+	connection_write(worker, session->connection, worker->scratch, len);
+}
+
+static void drop_begun(struct worker *worker, struct msrp_session *session, struct entry *entry,
+	const struct entry *open)
+{
+	struct connection *conn = session->connection;
+
+	/* The connection may stay, for the session as for others: a begun message is never left
+	 * torn (context.md 2.7). */
+	if (entry != open && conn != NULL && !conn->dead && conn->tcp != NULL)
+		give_up(worker, session, entry);
+	entry_finish(worker, session, entry, false);
+}
+
 void backlog_drop_all(struct worker *worker, struct msrp_session *session)
 {
 	struct connection *conn = session->connection;
+	const struct entry *open = conn != NULL ? conn->open : NULL;
 	char line[CHUNK_TID_MAX + 16];
 	size_t len;
 
 	if (conn != NULL && conn->open != NULL && conn->open_session == session) {
-		/* The connection may stay for others: what was begun is given up in good order. */
 		len = chunk_out_end(line, sizeof(line),
 			span_make(conn->open_tid, conn->open_tid_len), '#', false);
 		conn->open = NULL;
@@ -983,11 +1020,29 @@ void backlog_drop_all(struct worker *worker, struct msrp_session *session)
 			connection_write_rest(worker, conn, line, len);
 	}
 	while (session->begun != NULL)
-		entry_finish(worker, session, session->begun, false);
+		drop_begun(worker, session, session->begun, open);
 	while (session->idle != NULL)
-		entry_finish(worker, session, session->idle, false);
+		drop_begun(worker, session, session->idle, open);
 	while (session->fresh != NULL)
 		entry_finish(worker, session, session->fresh, false);
+}
+
+void backlog_keep_whole(struct worker *worker, struct msrp_session *session)
+{
+	struct entry *entry, *next;
+
+	while (session->idle != NULL) /* they wait for more */
+		entry_cut(worker, session, session->idle);
+	for (entry = session->begun; entry != NULL; entry = next) {
+		next = ring_next(&session->begun, entry);
+		if (!(entry->flags & ENTRY_CUT) && !entry->message->part[worker->index].ended)
+			entry_cut(worker, session, entry);
+	}
+	for (entry = session->fresh; entry != NULL; entry = next) {
+		next = ring_next(&session->fresh, entry);
+		if (!entry->message->part[worker->index].ended)
+			entry_finish(worker, session, entry, false);
+	}
 }
 
 void backlog_grown(struct worker *worker, struct room_part *part)

@@ -34,6 +34,10 @@ void backlog_flush(struct worker *worker, struct connection *conn);
 /* The session goes: its entries are dropped, a begun one is counted as cut. */
 void backlog_drop_all(struct worker *worker, struct msrp_session *session);
 
+/* The session takes part no longer: what is not whole is given up, and ended with '#' where it was
+ * begun. */
+void backlog_keep_whole(struct worker *worker, struct msrp_session *session);
+
 /* What a view costs beside its octets, about: a sender may put a single octet into each. */
 #define BACKLOG_VIEW_OCTETS 512u
 

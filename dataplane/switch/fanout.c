@@ -106,6 +106,7 @@ void fanout_view(struct worker *worker, struct view *view)
 		part->work_last->work_next = view;
 	part->work_last = view;
 	part->work_octets += view->payload->len + (uint32_t)sizeof(*view);
+	part->work_in++;
 	update_full(part);
 	if (!part->working) {
 		part->working = true;
@@ -166,7 +167,8 @@ static bool eligible(
 
 	/* RFC 7701 6.1: the recipients are those who were in when the message began; late joiners
 	 * never get a tail. */
-	if (session->joined >= message->order || conf->leg_index == message->sender)
+	if (session->joined >= message->order || conf->leg_index == message->sender ||
+		(session->leaving && message->order > session->leave.order))
 		return false;
 	if (message->private && conf->participant != message->to_participant)
 		return false;
@@ -265,6 +267,7 @@ static bool run_part(struct worker *worker, struct room_part *part, unsigned *bu
 			return true;
 		part->work = view->work_next;
 		part->work_octets -= view->payload->len + (uint32_t)sizeof(*view);
+		part->work_done++;
 		update_full(part);
 		part_of(worker, message)->walking = false;
 		walked(worker, message, view->payload->flags);

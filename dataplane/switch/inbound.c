@@ -10,8 +10,6 @@
 #define TID_OCTETS 13
 #define HEAD_WAIT_MS                                                                               \
 	2000u /* so long a head in pieces is left in peace when others need its place */
-#define WAIT_LOW_MS                                                                                \
-	2000u /* so long one who is no member yet may hold a buffer when memory is low */
 
 /* ---- the records ---- */
 
@@ -656,6 +654,8 @@ static unsigned check_chunk(
 
 	if (chunk->refuse != 0)
 		return chunk->refuse;
+	if (session->removing)
+		return 481;
 	if (!session->member)
 		return 403;
 	if (!span_eq_nocase(bare, SPAN_LITERAL("message/cpim")))
@@ -713,37 +713,13 @@ static void answer_now(struct worker *worker, struct connection *conn, unsigned 
 	conn->transaction = NULL;
 }
 
-bool inbound_wait_is_over(struct worker *worker, const struct msrp_session *session)
+/* There is no memory to remember whom to answer: as without memory for the answer, the connection
+ * cannot go on in good order. */
+static enum inbound_take unanswerable(struct worker *worker, struct connection *conn)
 {
-	uint64_t limit = worker->shared->connection_bind_ms;
-
-	if (worker->buffers.free_count < worker->buffers.count / 4)
-		limit = WAIT_LOW_MS;
-	return session->waits && worker->now_ms - session->waits_since >= limit;
-}
-
-bool inbound_may_wait(struct worker *worker, struct msrp_session *session)
-{
-	if (session->member || session->was_member)
-		return false;
-	if (!session->waits && worker->waiting < worker->buffers.count / 2) {
-		session->waits = true;
-		session->waits_since = worker->now_ms;
-		worker->waiting++;
-	}
-	if (session->waits && !inbound_wait_is_over(worker, session))
-		return true;
-	worker->counters.waits_ended++;
-	inbound_wait_ends(worker, session);
-	session->was_member = true; /* is not, and its requests are no longer held back */
-	return false;
-}
-
-void inbound_wait_ends(struct worker *worker, struct msrp_session *session)
-{
-	if (session->waits)
-		worker->waiting--;
-	session->waits = false;
+	conn->broken = true;
+	connection_mark_dirty(worker, conn);
+	return INBOUND_TAKE;
 }
 
 enum inbound_take inbound_send(
@@ -757,7 +733,7 @@ enum inbound_take inbound_send(
 
 	/* Bound before the focus has let it in. What it sends is read then, and its bind answered:
 	 * who has that answer is a member, and misses nothing that begins from then on. */
-	if (inbound_may_wait(worker, session))
+	if (!session->member && !session->was_member)
 		return INBOUND_WAIT;
 	named = chunk->message_id.len > 0 && chunk->message_id.len <= CHUNK_TID_MAX;
 	conn->current = session;
@@ -773,6 +749,8 @@ enum inbound_take inbound_send(
 	if (conn->bodiless) {
 		/* RFC 4975 7.1: binds or keeps alive; answered like any SEND, never forwarded. */
 		conn->transaction = transaction_new(worker, session, chunk);
+		if (conn->transaction == NULL)
+			return unanswerable(worker, conn);
 		if (chunk->refuse == 0 && named)
 			want_report(conn, chunk);
 		if (chunk->refuse != 0)
@@ -789,6 +767,8 @@ enum inbound_take inbound_send(
 	}
 	if (in == NULL) {
 		known = status == 0 && id_is_known(session, hash);
+		if (status == 0 && !known && worker->drain.phase != DRAIN_NONE)
+			status = 413; /* nothing begins any more */
 		if (known)
 			/* RFC 4975 7.3.1: acknowledged as usual, not delivered again. */
 			worker->counters.messages_duplicate++;
@@ -801,6 +781,8 @@ enum inbound_take inbound_send(
 		want_report(conn, chunk); /* else the REPORT of the first is still to come */
 	conn->inbound = in;
 	conn->transaction = transaction_new(worker, session, chunk);
+	if (conn->transaction == NULL)
+		return unanswerable(worker, conn);
 	if (in == NULL) {
 		if (!known)
 			answer_now(worker, conn, status);
@@ -1094,6 +1076,26 @@ void inbound_tick(struct worker *worker, struct msrp_session *session)
 	}
 }
 
+void inbound_refuse_open(struct worker *worker, struct msrp_session *session, unsigned status)
+{
+	struct inbound *in, *next;
+
+	for (in = session->inbound; in != NULL; in = next) {
+		next = in->next;
+		if (in->state == INBOUND_HEAD || in->state == INBOUND_OPEN)
+			refuse(worker, session, in, status);
+	}
+}
+
+bool inbound_is_open(const struct msrp_session *session)
+{
+	const struct inbound *in = session->inbound;
+
+	while (in != NULL && in->state != INBOUND_HEAD && in->state != INBOUND_OPEN)
+		in = in->next;
+	return in != NULL;
+}
+
 void inbound_abandon_all(struct worker *worker, struct msrp_session *session)
 {
 	struct connection *conn = session->connection;
@@ -1101,22 +1103,21 @@ void inbound_abandon_all(struct worker *worker, struct msrp_session *session)
 
 	for (in = session->inbound; in != NULL; in = next) {
 		next = in->next;
-		if (in->state == INBOUND_ENDED) {
-			inbound_unlink(in); /* the room's verdict frees it */
-			continue;
-		}
-		if (in->state != INBOUND_REFUSED) {
-			/* RFC 7701 6.1: those who got a part of it are told that no more comes; so
-			 * is the sender, when it is the session that ends and not the
-			 * connection. */
+		if (conn->dead)
+			in->failure_report = FAILURE_REPORT_NO; /* nobody is there to be told */
+		if (in->state == INBOUND_HEAD || in->state == INBOUND_OPEN) {
+			/* RFC 7701 6.1: those who got a part of it are told that no more comes. */
 			worker->counters.messages_aborted++;
-			if (conn->dead)
-				in->failure_report = FAILURE_REPORT_NO;
 			answer_current(worker, conn, in, 413);
 			report_failure(worker, session, in, in->message, 413);
 			refuse(worker, session, in, 413);
+		} else if (in->status != 0) {
+			report_failure(worker, session, in, NULL, in->status);
 		}
-		inbound_free(worker, in);
+		if (in->state == INBOUND_ENDED)
+			inbound_unlink(in); /* the room's verdict frees it */
+		else
+			inbound_free(worker, in);
 	}
 	give(worker, conn);
 }

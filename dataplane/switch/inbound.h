@@ -141,18 +141,12 @@ void inbound_report_ready(struct worker *worker, struct message *message);
 
 /* The session is going: what it had begun is given up; a sender that is still there is told. */
 void inbound_abandon_all(struct worker *worker, struct msrp_session *session);
+/* What it has begun and not ended is refused, also a chunk that is arriving. */
+void inbound_refuse_open(struct worker *worker, struct msrp_session *session, unsigned status);
+/* Is there such a one? */
+bool inbound_is_open(const struct msrp_session *session);
 /* Once a second: messages that stall. */
 void inbound_tick(struct worker *worker, struct msrp_session *session);
-
-/* A request of a session that is bound and not yet a member: may it wait, in the receive buffer
- * that it lies in? For as long as a connection may be without a binding, for two seconds when
- * memory is low, and while no more wait than half of the buffers. False: it is judged as that of
- * one who is no member. */
-bool inbound_may_wait(struct worker *worker, struct msrp_session *session);
-/* It waits no more. */
-void inbound_wait_ends(struct worker *worker, struct msrp_session *session);
-/* Once a second: its time is over; what waits is to be looked at again. */
-bool inbound_wait_is_over(struct worker *worker, const struct msrp_session *session);
 
 /* The leg is gone (its home worker), and the block is back (POST_IDS_HOME). */
 void message_ids_release(struct worker *worker, struct message_ids *ids);

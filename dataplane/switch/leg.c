@@ -100,7 +100,7 @@ static void part_update(struct leg *leg)
 {
 	/* A peer may bind before its answer has come to the controller: until its path is known there
 	 * is nowhere to send to (RFC 4975 7.1: To-Path is that path). */
-	bool now = leg->session != NULL && leg->state == LEG_BOUND && leg->member &&
+	bool now = leg->session != NULL && (leg->state == LEG_BOUND || leg->asked) && leg->member &&
 		   !leg->removing && leg->rebinding == NULL && !leg->reconnect &&
 		   leg->conf->path.len > 0;
 
@@ -111,6 +111,7 @@ static void part_update(struct leg *leg)
 		leg->joined = leg->room->order + 1; /* messages with a higher order */
 		leg->room->members[leg->session_worker]++;
 	} else {
+		leg->joined = leg->room->order + 1; /* it gets what began before */
 		leg->room->members[leg->session_worker]--;
 	}
 }
@@ -136,6 +137,10 @@ static void control_issue(struct worker *worker, struct leg *leg)
 	control->joined = leg->joined;
 	control->remove = leg->removing || leg->rebinding != NULL || leg->reconnect;
 	control->cause = LEG_CAUSE_REMOVED;
+	control->ending = leg->ending;
+	/* The connection of a binding that was taken over may be dead. */
+	control->drop = leg->dropping || worker->shared->drain_ms == 0 ||
+			(control->remove && !leg->removing);
 	worker_post(worker, leg->session_worker, &control->post, POST_LEG_CONTROL);
 }
 
@@ -262,6 +267,7 @@ void leg_unbound(struct worker *worker, struct msrp_session *session)
 	struct msrp_session *next = leg->rebinding;
 	struct leg_conf *lent = leg->lent;
 
+	leg->asked = false;
 	leg->session = NULL;
 	leg->lent = NULL;
 	ids_return(leg, session);
@@ -327,7 +333,8 @@ static void connect_if_due(struct worker *worker, struct leg *leg)
 	struct msrp_session *session;
 
 	if (leg->setup != LEG_ACTIVE || leg->session != NULL || leg->removing ||
-		leg->conf->path.len == 0 || leg->target.port == 0)
+		leg->conf->path.len == 0 || leg->target.port == 0 ||
+		worker->drain.phase != DRAIN_NONE)
 		return;
 	session = pool_get(&worker->sessions);
 	if (session == NULL) {
@@ -344,6 +351,12 @@ static void connect_if_due(struct worker *worker, struct leg *leg)
 	leg->lent = leg->conf;
 	ids_lend(leg, session);
 	connection_connect(worker, session, &leg->target);
+}
+
+void leg_asked(struct worker *worker, struct msrp_session *session)
+{
+	session->leg->asked = true;
+	control_issue(worker, session->leg);
 }
 
 void leg_connected(struct worker *worker, struct msrp_session *session)
@@ -550,6 +563,16 @@ void leg_remove(struct worker *worker, struct leg *leg, enum leg_cause cause)
 	leg->cause = (uint8_t)cause;
 	control_issue(worker, leg);
 	leg_settle(worker, leg);
+}
+
+void leg_end_messages(struct worker *worker, struct leg *leg, bool drop)
+{
+	leg->ending = true;
+	if (drop) {
+		leg->dropping = true;
+		leg->member = false;
+	}
+	control_issue(worker, leg);
 }
 
 struct leg *leg_find(struct worker *worker, const struct object_id *id)

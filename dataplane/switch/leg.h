@@ -63,9 +63,11 @@ struct leg_control {
 	struct leg *leg;
 	struct msrp_session *session;
 	struct leg_conf *conf;
-	uint64_t joined; /* room order at which membership began */
+	uint64_t joined; /* room order at which membership began, or ended */
 	uint16_t home;
 	bool member, remove;
+	bool ending;   /* what it is sending is refused: its room is being closed */
+	bool drop;     /* what is owed to it is given up */
 	uint8_t cause; /* enum leg_cause, with remove */
 };
 
@@ -75,9 +77,11 @@ struct leg {
 	uint8_t slot; /* controller */
 	bool used, removing, member, rebind, dirty, gone_dirty, congested, control_busy,
 		control_again;
-	bool in_part;  /* its session is a member on session_worker */
-	uint8_t state; /* enum leg_state */
-	uint8_t cause; /* enum leg_cause */
+	bool asked;            /* active: its binding SEND is written */
+	bool ending, dropping; /* its room is being closed; and has no more time */
+	bool in_part;          /* its session is a member on session_worker */
+	uint8_t state;         /* enum leg_state */
+	uint8_t cause;         /* enum leg_cause */
 	uint16_t session_worker;
 	uint32_t bind_ms;
 	uint64_t unbound_at; /* ms; when it was added or lost its binding */
@@ -97,7 +101,7 @@ struct leg {
 	struct leg_control control;
 	uint64_t joined;
 	struct msrp_target target; /* LEG_ACTIVE: where we connect; port 0: not known yet */
-	uint8_t setup;        /* enum leg_setup */
+	uint8_t setup;             /* enum leg_setup */
 	bool tls;
 	bool reconnect; /* LEG_ACTIVE: the old binding goes, then we connect anew */
 };
@@ -116,6 +120,9 @@ int leg_member_add(struct worker *worker, struct leg *leg, const struct member_s
 int leg_member_flags(struct worker *worker, struct leg *leg, uint32_t flags);
 int leg_member_remove(struct worker *worker, struct leg *leg);
 void leg_remove(struct worker *worker, struct leg *leg, enum leg_cause cause);
+/* Its room is being closed: what it is sending is refused. drop: and what it is to be sent is given
+ * up. */
+void leg_end_messages(struct worker *worker, struct leg *leg, bool drop);
 
 /* Checked by every field; NULL: no such leg. */
 struct leg *leg_find(struct worker *worker, const struct object_id *id);
@@ -127,6 +134,9 @@ void leg_bind_ask(struct worker *worker, struct msrp_session *session);
 void leg_unbound(struct worker *worker, struct msrp_session *session);
 struct session_status;
 void leg_session_status(struct worker *worker, struct session_status *told);
+/* The binding SEND of an active leg is written: what the room gets from now on comes behind it. A peer
+ * that answered it misses nothing, also when its answer has yet to come. */
+void leg_asked(struct worker *worker, struct msrp_session *session);
 /* The peer of an active leg took our binding SEND, or has sent something itself; once or more. */
 void leg_connected(struct worker *worker, struct msrp_session *session);
 void leg_controlled(struct worker *worker, struct leg_control *control);

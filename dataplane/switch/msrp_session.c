@@ -29,7 +29,6 @@ void msrp_session_join(struct worker *worker, struct msrp_session *session, uint
 
 	if (session->member)
 		return;
-	inbound_wait_ends(worker, session);
 	session->member = session->was_member = true;
 	session->joined = joined;
 	session->member_next = NULL;
@@ -42,14 +41,93 @@ void msrp_session_join(struct worker *worker, struct msrp_session *session, uint
 	part->members++;
 }
 
-void msrp_session_leave(struct worker *worker, struct msrp_session *session)
+/* ---- leaving ---- */
+
+/* What the room accepted before it was told is delivered: who sent it has a 200. So the session
+ * stays a member until the fan-out work of that time is done, though nothing that begins later is
+ * for it. What is not whole then gets '#' (RFC 7701 6.1: later chunks go to those present). One that
+ * is to be unbound waits until its queue is written, at most for drain_ms. */
+static void leaving_begin(struct worker *worker, struct msrp_session *session, uint64_t order)
 {
 	struct room_part *part = &session->conf->room->part[worker->index];
 
+	if (session->leaving)
+		return;
+	session->leaving = true;
+	session->leave.order = order;
+	session->leave.work = part->work_in;
+	session->leave.until = (uint32_t)(worker->now_ms + worker->shared->drain_ms);
+	session->leave.next = worker->leaving;
+	session->leave.prev = &worker->leaving;
+	if (worker->leaving != NULL)
+		worker->leaving->leave.prev = &session->leave.next;
+	worker->leaving = session;
+}
+
+static void leaving_end(struct msrp_session *session)
+{
+	if (!session->leaving)
+		return;
+	session->leaving = false;
+	*session->leave.prev = session->leave.next;
+	if (session->leave.next != NULL)
+		session->leave.next->leave.prev = session->leave.prev;
+}
+
+/* Nothing more is to be written for it, or is owed to it. */
+static bool is_done(const struct msrp_session *session)
+{
+	const struct transaction *tx = session->connection->transactions;
+
+	while (tx != NULL && tx->session != session)
+		tx = tx->next;
+	return tx == NULL && session->queue_count == 0;
+}
+
+static void removed(struct worker *worker, struct msrp_session *session, enum leg_cause cause)
+{
+	struct connection *conn = session->connection;
+
+	msrp_session_unbind(worker, session, cause);
+	if (conn->sessions == NULL)
+		connection_close_when_sent(worker, conn);
+	else if (conn->waiting)
+		connection_resume(worker, conn); /* others share it */
+}
+
+void msrp_session_leaving(struct worker *worker)
+{
+	struct msrp_session *session, *next;
+	const struct room_part *part;
+	bool late;
+
+	for (session = worker->leaving; session != NULL; session = next) {
+		next = session->leave.next;
+		part = &session->conf->room->part[worker->index];
+		late = (int32_t)((uint32_t)worker->now_ms - session->leave.until) >= 0;
+		if (session->member &&
+			(late || (int32_t)(part->work_done - session->leave.work) >= 0))
+			msrp_session_leave(worker, session, true);
+		if (session->member)
+			continue;
+		if (!session->removing)
+			leaving_end(session);
+		else if (late || is_done(session))
+			removed(worker, session, LEG_CAUSE_REMOVED);
+	}
+}
+
+void msrp_session_leave(struct worker *worker, struct msrp_session *session, bool keep)
+{
+	struct room_part *part = &session->conf->room->part[worker->index];
+
+	if (keep)
+		backlog_keep_whole(worker, session);
+	else
+		backlog_drop_all(worker, session);
 	if (!session->member)
 		return;
 	fanout_member_leaves(part, session);
-	backlog_drop_all(worker, session);
 	report_member_leaves(worker, part, session);
 	session->member = false;
 	if (session->member_prev != NULL)
@@ -68,8 +146,8 @@ void msrp_session_unbind(struct worker *worker, struct msrp_session *session, en
 	struct connection *conn = session->connection;
 
 	inbound_abandon_all(worker, session);
-	inbound_wait_ends(worker, session);
-	msrp_session_leave(worker, session);
+	msrp_session_leave(worker, session, false);
+	leaving_end(session);
 	transaction_orphan_all(conn, session);
 	if (conn->current == session) {
 		conn->current = NULL;
@@ -100,17 +178,28 @@ void msrp_session_control(struct worker *worker, struct leg_control *control)
 
 	if (!session->unbinding && conn != NULL) {
 		session->conf = control->conf;
-		/* It may have left and come back before this one could be sent: what began
-		 * meanwhile, and before, is not its. */
-		if (control->remove || !control->member || control->joined != session->joined)
-			msrp_session_leave(worker, session);
-		if (control->remove) {
-			msrp_session_unbind(worker, session, control->cause);
-			if (conn->sessions == NULL)
-				connection_close_when_sent(worker, conn);
-			else if (conn->waiting)
-				connection_resume(worker, conn); /* others share it */
+		if (control->ending) /* context.md 1.6: 413, room closing */
+			inbound_refuse_open(worker, session, 413);
+		if (session->member && !control->member) {
+			inbound_refuse_open(worker, session, control->remove ? 413 : 403);
+			if (control->drop)
+				msrp_session_leave(worker, session, false);
+			else
+				leaving_begin(worker, session, control->joined);
+		} else if (session->member && control->joined != session->joined) {
+			/* It left and came back before this one could be sent: what began meanwhile
+			 * is not its. */
+			leaving_end(session);
+			msrp_session_leave(worker, session, true);
+		}
+		if (control->remove && !control->drop && !session->asking &&
+			(session->leaving || !is_done(session))) {
+			leaving_begin(worker, session, control->joined);
+			session->removing = true;
+		} else if (control->remove) {
+			removed(worker, session, control->cause);
 		} else if (control->member) {
+			leaving_end(session);
 			msrp_session_join(worker, session, control->joined);
 			if (conn->waiting)
 				connection_resume(worker, conn);

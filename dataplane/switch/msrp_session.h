@@ -40,9 +40,11 @@ struct msrp_session {
 	struct msrp_session *member_next, *member_prev;
 	uint64_t joined;
 	bool member, was_member, unbinding, congested;
-	bool join;       /* with a good answer to a bind: it is a member from `joined` on */
-	uint8_t cause;   /* enum leg_cause, with POST_UNBOUND */
-	uint16_t status; /* answer of the home worker to a bind: 200, 481, 506 */
+	bool leaving : 1;  /* it takes part no longer; what it is still owed is written */
+	bool removing : 1; /* with leaving: and then it is unbound */
+	bool join : 1;     /* with a good answer to a bind: it is a member from `joined` on */
+	uint8_t cause;     /* enum leg_cause, with POST_UNBOUND */
+	uint16_t status;   /* answer of the home worker to a bind: 200, 481, 506 */
 	/* out: what waits to be sent (backlog.h), in rings */
 	struct entry *fresh; /* not begun, in the room's order */
 	struct entry *begun; /* begun, with octets or an end to send; the first is next */
@@ -57,13 +59,12 @@ struct msrp_session {
 	uint32_t inbound_count;
 	struct message_ids *ids; /* the leg's, while it is bound */
 	struct reorder_share share;
-	uint64_t waits_since;          /* ms; with `waits` */
 	uint8_t heads;                 /* collected */
-	bool waits;                    /* something of it is held back until it is a member */
 	struct nickname_ask *nickname; /* asked, not answered */
 	uint16_t worker;               /* of the connection */
 	uint16_t home;                 /* of the leg */
 	bool secure;
+	bool waits;  /* a SEND of its is held until it is a member */
 	bool asking; /* active: our binding SEND has no answer yet, or waits for the connection */
 	struct leg *leg; /* the home worker's */
 	union {
@@ -73,6 +74,14 @@ struct msrp_session {
 			char tid[BINDING_TID_OCTETS]; /* of that SEND; tid_len 0: not sent */
 			uint8_t tid_len;
 		} ask;
+		struct {
+			struct msrp_session *next, **prev; /* worker->leaving */
+			uint64_t order; /* it gets what began in its room up to this one */
+			uint32_t
+				work; /* which has been given out when room_part.work_done is here */
+			uint32_t until; /* ms, the low half: whatever is left then is given up */
+		} leave;
+		uint32_t waits_since; /* ms, the low half; waits */
 	};
 };
 
@@ -87,7 +96,11 @@ void msrp_session_unbound_ack(struct worker *worker, struct msrp_session *sessio
 /* Takes the session off its connection and tells its leg. Open messages end. */
 void msrp_session_unbind(struct worker *worker, struct msrp_session *session, enum leg_cause cause);
 void msrp_session_join(struct worker *worker, struct msrp_session *session, uint64_t joined);
-void msrp_session_leave(struct worker *worker, struct msrp_session *session);
+/* It takes part no longer, at once. keep: what has come whole is still written; the rest, and
+ * otherwise all, gets '#'. */
+void msrp_session_leave(struct worker *worker, struct msrp_session *session, bool keep);
+/* Once a turn: those who leave in good order. */
+void msrp_session_leaving(struct worker *worker);
 
 bool session_id_is_valid(struct span id, uint16_t *home, uint32_t *index);
 #endif

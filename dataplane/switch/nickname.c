@@ -45,7 +45,7 @@ bool nickname_asked(struct worker *worker, struct msrp_session *session, const s
 	unsigned refuse = chunk->refuse;
 
 	if (refuse == 0) {
-		if (session->nickname != NULL || inbound_may_wait(worker, session))
+		if (session->nickname != NULL || (!session->member && !session->was_member))
 			return false;
 		if (!session->member)
 			refuse = 403;

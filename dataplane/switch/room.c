@@ -69,9 +69,44 @@ void room_mark_dirty(struct worker *worker, struct room *room)
 	mailbox_room_dirty(worker, room);
 }
 
+static void closing_end(struct room *room)
+{
+	if (room->closing_prev == NULL)
+		return;
+	*room->closing_prev = room->closing_next;
+	if (room->closing_next != NULL)
+		room->closing_next->closing_prev = room->closing_prev;
+	room->closing_prev = NULL;
+}
+
+static void remove_legs(struct worker *worker, struct room *room)
+{
+	struct leg *leg, *next;
+
+	room->phase = ROOM_PHASE_REMOVING;
+	closing_end(room);
+	for (leg = room->legs; leg != NULL; leg = next) {
+		next = leg->room_next;
+		leg_remove(worker, leg, LEG_CAUSE_REMOVED);
+	}
+}
+
+static void end_messages(struct worker *worker, struct room *room, bool drop)
+{
+	struct leg *leg;
+
+	for (leg = room->legs; leg != NULL; leg = leg->room_next)
+		if (!leg->removing)
+			leg_end_messages(worker, leg, drop);
+}
+
 void room_settle(struct worker *worker, struct room *room)
 {
-	if (!room->closing || room->drained || room->leg_count > 0 || room->open_messages > 0)
+	if (!room->closing || room->drained || room->open_messages > 0)
+		return;
+	if (room->phase != ROOM_PHASE_REMOVING)
+		remove_legs(worker, room);
+	if (room->leg_count > 0)
 		return;
 	room->drained = true; /* the event, then the record is free */
 	room_mark_dirty(worker, room);
@@ -86,14 +121,33 @@ void room_free(struct worker *worker, struct room *room)
 
 void room_close(struct worker *worker, struct room *room)
 {
-	struct leg *leg, *next;
-
 	room->closing = true;
-	for (leg = room->legs; leg != NULL; leg = next) {
-		next = leg->room_next;
-		leg_remove(worker, leg, LEG_CAUSE_REMOVED);
+	if (room->open_messages > 0 && worker->shared->drain_ms > 0) {
+		room->phase = ROOM_PHASE_FINISHING;
+		room->close_until = worker->now_ms + worker->shared->drain_ms;
+		room->closing_next = worker->closing_rooms;
+		room->closing_prev = &worker->closing_rooms;
+		if (room->closing_next != NULL)
+			room->closing_next->closing_prev = &room->closing_next;
+		worker->closing_rooms = room;
+		end_messages(worker, room, false);
+		return;
 	}
+	remove_legs(worker, room);
 	room_settle(worker, room);
+}
+
+void room_tick(struct worker *worker)
+{
+	struct room *room, *next;
+
+	for (room = worker->closing_rooms; room != NULL; room = next) {
+		next = room->closing_next;
+		if (room->phase != ROOM_PHASE_FINISHING || worker->now_ms < room->close_until)
+			continue;
+		room->phase = ROOM_PHASE_LEAVING;
+		end_messages(worker, room, true);
+	}
 }
 
 struct room *room_find(struct worker *worker, const struct object_id *id)

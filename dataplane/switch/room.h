@@ -42,6 +42,7 @@ struct room_part {
 	struct msrp_session
 		*cursor; /* where the member list was left, while work->payload is a BEGIN */
 	uint32_t work_octets;
+	uint32_t work_in, work_done; /* views that came, and that all members know of */
 	bool working, full;
 	uint64_t appended; /* octets of all views ever, with what each costs beside them: backlog */
 	uint64_t looked_at;          /* `appended` when backlog_grown last looked at the members */
@@ -50,16 +51,27 @@ struct room_part {
 	_Atomic uint64_t deliveries, cut, skipped; /* read by the home worker for EVENT_ROOM */
 };
 
+/* How a room is closed. What its members have a 200 for is delivered before they go. */
+enum room_phase {
+	ROOM_PHASE_OPEN,
+	ROOM_PHASE_FINISHING, /* new and unfinished messages get 413; those whole are waited for */
+	ROOM_PHASE_LEAVING,   /* that took too long: members leave, what is left gets '#' */
+	ROOM_PHASE_REMOVING,  /* no message is open: the legs go */
+};
+
 struct room {
 	void *link; /* the pool's */
 	uint32_t generation;
 	uint16_t worker; /* home */
 	uint8_t slot;    /* controller */
 	bool used, closing, dirty, drained;
-	_Atomic uint32_t full;        /* workers whose work is above ROOM_WORK_HIGH */
-	uint32_t flags;               /* enum room_flag */
-	_Atomic uint64_t max_message; /* read by the senders' workers */
-	uint64_t order;               /* of the last message */
+	uint8_t phase;                             /* enum room_phase */
+	uint64_t close_until;                      /* ms */
+	struct room *closing_next, **closing_prev; /* worker->closing_rooms, while it finishes */
+	_Atomic uint32_t full;                     /* workers whose work is above ROOM_WORK_HIGH */
+	uint32_t flags;                            /* enum room_flag */
+	_Atomic uint64_t max_message;              /* read by the senders' workers */
+	uint64_t order;                            /* of the last message */
 	uint32_t leg_count, open_messages;
 	struct leg *legs;
 	struct object_tag tag;
@@ -95,6 +107,7 @@ void room_message_done(struct worker *worker, struct message *message);
 void room_report_done(struct worker *worker, struct message *message);
 void room_free(
 	struct worker *worker, struct room *room); /* mailbox: EVENT_ROOM_DRAINED was written */
+void room_tick(struct worker *worker);             /* once a second: those whose time is over */
 /* A leg or message less: frees a closed room when it was the last. */
 void room_settle(struct worker *worker, struct room *room);
 

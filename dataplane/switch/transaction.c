@@ -45,14 +45,14 @@ struct transaction *transaction_new(
 	to = leftmost_of(session, chunk->from_path);
 	if (to.len == 0)
 		tx->failure_report = FAILURE_REPORT_NO; /* there is nobody to answer to */
+	/* Nearly always it is what the SDP said, which the session has; and that is better than no answer
+	 * when there is no memory for another. */
 	if (to.len > sizeof(tx->to)) {
-		tx->to_text = pool_get(&worker->texts);
-		if (tx->to_text == NULL) {
-			pool_put(&worker->transactions, tx);
-			return NULL;
-		}
+		if (!span_eq(to, session->conf->path_first))
+			tx->to_text = pool_get(&worker->texts);
+		tx->to_conf = tx->to_text == NULL;
 	}
-	if (to.len > 0)
+	if (to.len > 0 && !tx->to_conf)
 		memcpy(tx->to_text != NULL ? tx->to_text->octets : tx->to, to.at, to.len);
 	tx->to_len = (uint16_t)to.len;
 	tx->tid_len = (uint8_t)chunk->tid.len;
@@ -75,7 +75,9 @@ void transaction_answer(struct worker *worker, struct transaction *tx, unsigned 
 	if (session != NULL && wanted)
 		connection_respond(worker, session->connection, span_make(tx->tid, tx->tid_len),
 			status,
-			span_make(tx->to_text != NULL ? tx->to_text->octets : tx->to, tx->to_len),
+			tx->to_conf ? session->conf->path_first
+				    : span_make(tx->to_text != NULL ? tx->to_text->octets : tx->to,
+					      tx->to_len),
 			session->conf->uri);
 	if (status != 200)
 		worker->counters.requests_refused++;

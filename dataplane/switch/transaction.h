@@ -8,6 +8,7 @@
  */
 #ifndef DATAPLANE_SWITCH_TRANSACTION_H
 #define DATAPLANE_SWITCH_TRANSACTION_H
+#include <stdbool.h>
 #include <stdint.h>
 #include "dataplane/msrp/chunk_in.h"
 
@@ -22,6 +23,7 @@ struct transaction {
 	struct transaction *next, **prev; /* of the connection */
 	struct text_block *to_text;       /* holds a long `to` */
 	uint64_t last;                    /* of its chunk's octets, when the room has them */
+	bool to_conf;                     /* it is the first URI of the leg's path */
 	uint16_t to_len;                  /* leftmost From-Path URI: RFC 4975 7.2 */
 	uint8_t failure_report;           /* enum failure_report */
 	uint8_t tid_len;

@@ -32,8 +32,7 @@ static bool conn_lives(uint32_t conn)
 static bool lives(uint32_t binding)
 {
 	return conn_lives(h->bindings.at[binding].conn) &&
-	       (h->bindings.at[binding].leg == NONE ||
-		       model_binding_ends(binding) >= h->quiet);
+	       (h->bindings.at[binding].leg == NONE || binding_ends(binding) >= h->quiet);
 }
 
 /* Surely. What lies between the two is a rebind that was permitted, or a removal under way. */
@@ -45,11 +44,6 @@ static bool has_gone(uint32_t binding)
 	       h->rooms.at[leg->room].closed < h->quiet;
 }
 
-static const struct sim_leg *leg_of(uint32_t binding)
-{
-	return &h->legs.at[h->bindings.at[binding].leg];
-}
-
 /* ---- answers ---- */
 
 /* What asks to be bound, or is said, for a leg that is no member waits until it is one, and all that
@@ -57,26 +51,33 @@ static const struct sim_leg *leg_of(uint32_t binding)
 static uint64_t waits_from(uint32_t conn)
 {
 	const struct sim_leg *leg;
-	uint32_t i;
+	uint64_t from = UINT64_MAX;
+	uint32_t i, binding;
+	bool answered;
 
-	for (i = 0; i < h->sents.count; i++) {
-		const struct sent *s = &h->sents.at[i];
+	for (i = 0; i < h->sents.count + h->nicknames.count; i++) {
+		const struct sent *s = i < h->sents.count ? &h->sents.at[i] : NULL;
+		const struct nickname *n = s == NULL ? &h->nicknames.at[i - h->sents.count] : NULL;
 
-		if (h->bindings.at[s->binding].conn != conn || h->bindings.at[s->binding].leg == NONE)
+		binding = s != NULL ? s->binding : n->binding;
+		answered = s != NULL ? s->answered <= h->quiet : n->answers > 0;
+		if (h->bindings.at[binding].conn != conn || h->bindings.at[binding].leg == NONE ||
+			answered)
 			continue;
-		leg = leg_of(s->binding);
-		if (s->answers == 0 && leg->remove_sent >= h->quiet &&
-			(leg->sets.count == 0 || !leg->sets.at[leg->sets.count - 1].member))
-			return s->stream;
+		leg = leg_of(binding);
+		if (leg->remove_sent >= h->quiet &&
+			(leg->sets.count == 0 || !leg->sets.at[leg->sets.count - 1].member) &&
+			from > (s != NULL ? s->stream : n->begins))
+			from = s != NULL ? s->stream : n->begins;
 	}
-	return UINT64_MAX;
+	return from;
 }
 
 static bool was_heard(const struct sent *s)
 {
 	uint32_t conn = h->bindings.at[s->binding].conn;
 
-	return model_read(conn, s->ends) < h->quiet && s->stream < waits_from(conn);
+	return read_at(conn, s->ends) < h->quiet && s->stream < waits_from(conn);
 }
 
 static void check_answer(uint32_t index)
@@ -84,21 +85,22 @@ static void check_answer(uint32_t index)
 	const struct sent *s = &h->sents.at[index];
 	const struct binding *b = &h->bindings.at[s->binding];
 	unsigned set = model.answers[index];
-	bool gone = b->leg != NONE && (leg_of(s->binding)->remove_sent != NEVER ||
-					      h->rooms.at[leg_of(s->binding)->room].close_sent !=
-						      NEVER || b->rivalled != NEVER);
+	bool gone = b->leg != NONE &&
+		    (leg_of(s->binding)->remove_sent != NEVER ||
+			    h->rooms.at[leg_of(s->binding)->room].close_sent != NEVER ||
+			    b->rivalled != NEVER);
 
 	if (s->answers > 1)
 		is_wrong("%s was answered %u times", s->tid, s->answers);
 	if (s->answers == 1 && (s->failure == 'n' || (s->failure == 'p' && s->status == 200)))
 		is_wrong("%s asked for no answer and got %u", s->tid, s->status);
 	/* 481: the session had gone, the connection had not. 506: another had it then. */
-	if (s->answers == 1 && !(set & model_bit(s->status)) &&
+	if (s->answers == 1 && !(set & status_bit(s->status)) &&
 		!(gone && (s->status == 481 || s->status == 506)))
 		is_wrong("%s of message %d was answered %u (of 0x%x)", s->tid, (int)s->message,
 			s->status, set);
 	/* With Failure-Report: partial only a refusal is answered. */
-	if (s->answers == 0 && s->failure != 'n' && !(s->failure == 'p' && set & model_bit(200)) &&
+	if (s->answers == 0 && s->failure != 'n' && !(s->failure == 'p' && set & status_bit(200)) &&
 		lives(s->binding) && b->status == 200 && was_heard(s))
 		is_wrong("%s of message %d was not answered", s->tid, (int)s->message);
 }
@@ -109,7 +111,7 @@ static void check_bind(uint32_t index)
 	const struct sent *s = &h->sents.at[index];
 	const struct binding *b = &h->bindings.at[s->binding], *other;
 	const struct sim_leg *leg;
-	tick a = model_read(b->conn, s->ends), z = least(s->answered, h->now);
+	tick a = read_at(b->conn, s->ends), z = least(s->answered, h->now);
 	bool removed, taken = false, surely = false, member;
 	uint32_t i, k;
 
@@ -125,11 +127,11 @@ static void check_bind(uint32_t index)
 	for (i = 0; i < h->bindings.count; i++) {
 		other = &h->bindings.at[i];
 		if (i == s->binding || other->leg != b->leg || other->asked > z ||
-			(other->status != 200 && other->status != 0))
+			(other->status != 200 && other->status != 0 && other->heard == NEVER))
 			continue;
 		taken = true;
-		if (other->status == 200 && least(other->heard, other->answered) < a &&
-			model_binding_ends(i) > z) {
+		if ((other->status == 200 || other->heard != NEVER) &&
+			least(other->heard, other->answered) < a && binding_ends(i) > z) {
 			surely = true;
 			for (k = 0; k < leg->rebinds.count; k++)
 				if (leg->rebinds.at[k] <= z && leg->rebinds.at[k] > other->asked)
@@ -142,9 +144,9 @@ static void check_bind(uint32_t index)
 			is_wrong("%s of leg %u, a bind, was not answered", s->tid, b->leg);
 		return;
 	}
-	if (s->status == 200 ? surely && !removed
-	    : s->status == 481 ? !removed
-			       : s->status != 506 || !taken)
+	if (s->status == 200       ? surely && !removed
+		: s->status == 481 ? !removed
+				   : s->status != 506 || !taken)
 		is_wrong("%s of leg %u, a bind, was answered %u", s->tid, b->leg, s->status);
 	/* A leg's home knows that it has gone when that was answered. */
 	if (s->status == 200 && least(leg->removed, h->rooms.at[leg->room].closed) < a)
@@ -198,7 +200,7 @@ static void check_copy(uint32_t index)
 	uint64_t len[2] = { 0, 0 };
 	uint8_t *body[2] = { NULL, NULL };
 	unsigned aliased, fits = 0, i;
-	bool anchored, whole;
+	bool anchored, whole, late;
 
 	if (c->message == NONE) {
 		if (lives(c->binding) && c->flag == 0)
@@ -210,7 +212,7 @@ static void check_copy(uint32_t index)
 	if (model_expects(c->message, c->binding, &anchored) == EXPECT_NOT)
 		is_wrong("message %u was delivered to leg %u, whose it is not", c->message,
 			h->bindings.at[c->binding].leg);
-	if (!(f->verdict & model_bit(200)))
+	if (!(f->verdict & status_bit(200)))
 		is_wrong("message %u was delivered and had to be refused", c->message);
 	aliased = model_aliased(c->message);
 	for (i = 0; i < 2; i++) {
@@ -231,22 +233,26 @@ static void check_copy(uint32_t index)
 			c->message, (unsigned long long)c->len);
 	if (!lives(c->binding))
 		return;
-	if (c->flag == 0 && (f->ended || has_gone(m->binding)))
+	if (c->flag == 0 && ((f->ended && !f->murky && (f->state == WHOLE || !f->multiple)) ||
+				    has_gone(m->binding)))
 		is_wrong("copy %u of message %u is torn: it never ended", index, c->message);
-	/* '#': the sender gave it up, or was gone; the member left; it refused a chunk; or it held
-	 * more of the message than one may. */
-	if (c->flag == '#' && c->ended < h->quiet && !f->dead && !f->murky && !f->multiple && lives(m->binding) &&
-		anchored && c->refused == 0 && !may_be_skipped(c->binding, c->message))
+	/* '#': the sender gave it up, or was gone; the member left; it refused a chunk, or did not
+	 * answer one in time; or it held more of the message than one may. */
+	late = c->asked > 0 && c->ended != NEVER &&
+	       h->clock[c->ended] - h->clock[c->begun] >= h->transaction_ms;
+	if (c->flag == '#' && c->ended < h->quiet && !f->dead && !f->murky && !f->multiple &&
+		lives(m->binding) && anchored && c->refused == 0 && !late &&
+		!may_be_skipped(c->binding, c->message))
 		is_wrong("copy %u of message %u was cut without a cause", index, c->message);
 }
 
 /* Or may have got: of one copy not even its head had come when the connection ended. */
-static bool got(uint32_t binding, uint32_t message, bool surely)
+static bool got(uint32_t binding, uint32_t message, bool surely, tick until)
 {
 	uint32_t i;
 
 	for (i = 0; i < h->copies.count; i++)
-		if (h->copies.at[i].binding == binding &&
+		if (h->copies.at[i].binding == binding && h->copies.at[i].begun <= until &&
 			(h->copies.at[i].message == message ||
 				(!surely && h->copies.at[i].message == NONE)))
 			return true;
@@ -301,32 +307,42 @@ static void check_order(void)
 
 /* ---- loss ---- */
 
+/* Copies that were not given to a member, as the rooms count them. */
+static uint64_t skips(void)
+{
+	const struct counters *c = &h->counters;
+
+	return c->copies_skipped_congested + c->copies_skipped_memory +
+	       c->copies_skipped_composing + c->copies_dropped_congested +
+	       c->copies_dropped_composing;
+}
+
 static void check_losses(void)
 {
-	uint64_t skipped = 0,
-		 counted = h->counters.copies_skipped_congested +
-			   h->counters.copies_skipped_memory + h->counters.copies_dropped;
+	uint64_t skipped = 0, counted = skips() + h->counters.copies_dropped;
 	uint32_t b, m, k, one = NONE, of = NONE;
 	bool anchored, ignored;
 
 	for (b = 0; b < h->bindings.count; b++) {
-		if (h->bindings.at[b].leg == NONE || h->bindings.at[b].status != 200)
+		if (h->bindings.at[b].leg == NONE)
 			continue;
 		for (m = 0; m < h->messages.count; m++) {
 			const struct fate *f = &model.fates[m];
 			enum expectation e;
 			bool lost;
 
+			/* What was read may still have waited for its connection's turn. */
 			if (!f->begins || f->murky || f->multiple || f->state != WHOLE ||
-				f->verdict != model_bit(200))
+				f->hi > h->quiet || f->verdict != status_bit(200))
 				continue;
 			e = model_expects(m, b, &anchored);
-			if (!anchored || got(b, m, false))
+			if (!anchored || got(b, m, false, NEVER))
 				continue;
 			lost = e == EXPECT_SURELY;
 			/* Whoever left did not get the last ones; but those before one that it got. */
 			for (k = 0; k < h->messages.count && !lost; k++)
-				lost = k != m && is_before(m, k) && got(b, k, true) &&
+				lost = k != m && !model.fates[k].multiple && is_before(m, k) &&
+				       got(b, k, true, binding_ends(b)) &&
 				       model_expects(k, b, &ignored) != EXPECT_NOT;
 			if (!lost)
 				continue;
@@ -334,11 +350,13 @@ static void check_losses(void)
 			one = m;
 			of = h->bindings.at[b].leg;
 			if (!may_be_skipped(b, m))
-				is_wrong("message %u was lost for leg %u", m, h->bindings.at[b].leg);
+				is_wrong(
+					"message %u was lost for leg %u", m, h->bindings.at[b].leg);
 		}
 	}
 	if (skipped > counted)
-		is_wrong("%llu copies were not given to members, the last of message %u to leg %u, and %llu counted",
+		is_wrong(
+			"%llu copies were not given to members, the last of message %u to leg %u, and %llu counted",
 			(unsigned long long)skipped, one, of, (unsigned long long)counted);
 }
 
@@ -353,7 +371,20 @@ static bool left_before(uint32_t binding, tick t)
 		if (!leg->sets.at[i].member && leg->sets.at[i].sent <= t &&
 			leg->sets.at[i].sent > h->bindings.at[binding].asked)
 			return true;
-	return model_binding_ends(binding) <= t;
+	return binding_ends(binding) <= t;
+}
+
+/* Nothing on it ever kept what was read from being looked at: one session, one NICKNAME at most. */
+static bool never_waits(uint32_t conn)
+{
+	unsigned things = 0;
+	uint32_t i;
+
+	for (i = 0; i < h->bindings.count; i++)
+		things += h->bindings.at[i].conn == conn ? 2 : 0;
+	for (i = 0; i < h->nicknames.count; i++)
+		things += h->bindings.at[h->nicknames.at[i].binding].conn == conn;
+	return things <= 3;
 }
 
 /* context.md 2.6: participants to one of whose sessions all of it went, each chunk answered 200. */
@@ -368,19 +399,19 @@ static void check_count(uint32_t index)
 		const struct copy *c = &h->copies.at[i];
 		const struct sim_leg *leg = leg_of(c->binding);
 		uint32_t conn = h->bindings.at[c->binding].conn;
-		tick read = model_read(conn, c->answer_ends);
+		tick read = read_at(conn, c->answer_ends);
 
 		/* A response counts when its headers are there; its end-line may come later. */
 		if (c->message != index || c->flag != '$' || c->refused > 0 || leg->hidden ||
 			c->asked == 0 || c->answered < c->asked ||
-			model_read(conn, c->answer_begins + 1) > m->reported ||
+			read_at(conn, c->answer_begins + 1) > m->reported ||
 			leg->participant == h->legs.at[m->leg].participant)
 			continue;
 		participants[leg->participant] |= 1;
 		/* In the same step the order is not known; a wait that was over may have come
 		 * first; who left before its answer was read does not count. */
-		if (read < m->reported && !left_before(c->binding, read) &&
-			h->clock[read] - h->clock[model.fates[index].whole] < 32000)
+		if (read < m->reported && !left_before(c->binding, read) && never_waits(conn) &&
+			h->clock[read] - h->clock[model.fates[index].whole] < h->transaction_ms)
 			participants[leg->participant] |= 2;
 	}
 	for (p = 0; p < h->legs.count; p++) {
@@ -397,20 +428,31 @@ static void check_report(uint32_t index)
 {
 	const struct sim_message *m = &h->messages.at[index];
 	const struct fate *f = &model.fates[index];
+	/* context.md 2.5: a control payload to one participant is not reported on. */
+	bool control = m->to == TO_LEG && strcmp(m->wrapped, "message/imdn+xml") == 0;
 
-	if (m->reports > 0 && (!m->success || f->state != WHOLE))
+	if (m->reports > 0 && (!m->success || (control && !f->twice) || f->state != WHOLE))
 		is_wrong("message %u has a REPORT, and was to have none", index);
+	/* RFC 4975 7.1.2; context.md 1.6: what was answered 200 and is lost. When all rooms are closed at
+	 * the end, that is what is open. */
+	if (m->losses > 0 && (m->failure == 'n' || (!f->may_lose && f->accepted == 0 && !f->murky &&
+							   lives(m->binding))))
+		is_wrong("message %u has a REPORT of a failure, and was to have none", index);
+	if (m->losses == 0 && f->must_lose && m->failure != 'n' && lives(m->binding))
+		is_wrong("message %u was answered 200 and lost, and that was not reported", index);
 	if (m->reports > 0 && m->reported_octets != m->len)
 		is_wrong("message %u: the REPORT is of %llu octets", index,
 			(unsigned long long)m->reported_octets);
-	if (m->reports == 0 && m->success && f->state == WHOLE && !f->murky && !f->multiple &&
-		f->verdict == model_bit(200) && lives(m->binding))
+	if (m->reports == 0 && m->success && !control && f->state == WHOLE && !f->murky &&
+		!f->multiple && f->verdict == status_bit(200) && f->hi <= h->quiet &&
+		lives(m->binding))
 		is_wrong("message %u has no REPORT", index);
 	if (m->reports > 0 && m->has_count && !m->count)
 		is_wrong("message %u was counted and did not ask for it", index);
 	if (m->reports > 0 && m->has_count && !f->multiple)
 		check_count(index);
-	if (m->reports > 0 && m->count && !m->has_count && h->counters.reports_uncounted == 0)
+	if (m->reports > 0 && m->count && !m->has_count && !f->twice &&
+		h->counters.reports_uncounted == 0)
 		is_wrong("message %u was not counted, nor that counted", index);
 }
 
@@ -421,8 +463,8 @@ static void check_nickname(uint32_t index)
 
 	if (n->answers > 1)
 		is_wrong("%s was answered %u times", n->tid, n->answers);
-	if (n->answers == 0 && lives(n->binding) && model_read(conn, n->ends) < h->quiet &&
-		n->ends <= waits_from(conn))
+	if (n->answers == 0 && lives(n->binding) && read_at(conn, n->ends) < h->quiet &&
+		n->begins < waits_from(conn))
 		is_wrong("%s was not answered", n->tid);
 	/* 403 in any case may be: nobody decided in time, or not allowed, or the member left. */
 	if (n->answers == 1 && n->status != 403 && n->status != n->decided && n->status != 481 &&
@@ -457,14 +499,12 @@ static void check_counters(void)
 		is_wrong("%llu copies begun, %llu whole, %llu cut, %llu dropped",
 			(unsigned long long)c->copies_begun, (unsigned long long)c->copies_whole,
 			(unsigned long long)c->copies_cut, (unsigned long long)c->copies_dropped);
-	if (sum.deliveries != c->copies_whole || sum.cut != c->copies_cut ||
-		sum.skipped != c->copies_skipped_congested + c->copies_skipped_memory)
-		is_wrong("the rooms count %llu deliveries, %llu cut, %llu skipped, the workers %llu, %llu, %llu",
+	if (sum.deliveries != c->copies_whole || sum.cut != c->copies_cut || sum.skipped != skips())
+		is_wrong(
+			"the rooms count %llu deliveries, %llu cut, %llu skipped, the workers %llu, %llu, %llu",
 			(unsigned long long)sum.deliveries, (unsigned long long)sum.cut,
 			(unsigned long long)sum.skipped, (unsigned long long)c->copies_whole,
-			(unsigned long long)c->copies_cut,
-			(unsigned long long)(c->copies_skipped_congested +
-					     c->copies_skipped_memory));
+			(unsigned long long)c->copies_cut, (unsigned long long)skips());
 	if (whole > c->copies_whole || (all_seen && whole != c->copies_whole))
 		is_wrong("%llu whole copies came, %llu were counted", (unsigned long long)whole,
 			(unsigned long long)c->copies_whole);
@@ -494,7 +534,7 @@ static void check_closes(void)
 		for (k = 0; k < h->bindings.count; k++) {
 			if (h->bindings.at[k].conn != i)
 				continue;
-			if (h->bindings.at[k].leg != NONE && model_binding_ends(k) <= c->closed)
+			if (h->bindings.at[k].leg != NONE && binding_ends(k) <= c->closed)
 				cause = true;
 			else if (h->bindings.at[k].status != 200)
 				strangers++;
@@ -523,14 +563,22 @@ static void tell(void)
 			h->legs.at[i].room, h->legs.at[i].participant,
 			h->legs.at[i].hidden ? " hidden" : "",
 			h->legs.at[i].private ? " private" : "", h->legs.at[i].wrapped);
+	for (i = 0; i < h->bindings.count; i++)
+		fprintf(stderr,
+			"binding %u: leg %d connection %u asked %u answered %u heard %u status %u ends %u%s\n",
+			i, (int)h->bindings.at[i].leg, h->bindings.at[i].conn,
+			h->bindings.at[i].asked, h->bindings.at[i].answered,
+			h->bindings.at[i].heard, h->bindings.at[i].status,
+			h->bindings.at[i].leg != NONE ? binding_ends(i) : 0,
+			conn_lives(h->bindings.at[i].conn) ? " lives" : "");
 	for (i = 0; i < h->copies.count; i++) {
 		const struct copy *c = &h->copies.at[i];
 
 		fprintf(stderr,
-			"copy %u: message %d leg %u, begun %u ended %u flag %c, %u asked %u answered %u refused, read %u\n",
-			i, (int)c->message, h->bindings.at[c->binding].leg, c->begun, c->ended,
-			c->flag != 0 ? c->flag : '0', c->asked, c->answered, c->refused,
-			model_read(h->bindings.at[c->binding].conn, c->answer_ends));
+			"copy %u: message %d leg %u binding %u, begun %u ended %u flag %c, %u asked %u answered %u refused, read %u\n",
+			i, (int)c->message, h->bindings.at[c->binding].leg, c->binding, c->begun,
+			c->ended, c->flag != 0 ? c->flag : '0', c->asked, c->answered, c->refused,
+			read_at(h->bindings.at[c->binding].conn, c->answer_ends));
 	}
 	for (i = 0; i < h->sents.count; i++) {
 		const struct sent *s = &h->sents.at[i];
@@ -538,7 +586,7 @@ static void tell(void)
 
 		fprintf(stderr,
 			"%s: connection %u, read %u..%u prompt %d failure %c answered %u at %u, set 0x%x\n",
-			s->tid, conn, model_read(conn, s->stream + 1), model_read(conn, s->ends),
+			s->tid, conn, read_at(conn, s->stream + 1), read_at(conn, s->ends),
 			s->prompt, s->failure, s->status, s->answered, model.answers[i]);
 	}
 }

@@ -91,9 +91,9 @@ struct binding {
 struct sent {
 	uint32_t binding, message; /* NONE: bodiless */
 	char tid[24];
-	uint64_t stream;      /* place of its first octet in what its connection writes */
-	uint64_t body, ends;  /* of its body's first octet, and behind its last */
-	uint64_t start, len;  /* octets of the message, from 1 */
+	uint64_t stream;     /* place of its first octet in what its connection writes */
+	uint64_t body, ends; /* of its body's first octet, and behind its last */
+	uint64_t start, len; /* octets of the message, from 1 */
 	uint64_t says_end, says_total;
 	bool has_range, binds, success, count;
 	char failure; /* 'y', 'n', 'p' */
@@ -118,7 +118,8 @@ struct sim_message {
 	enum message_from from;
 	const char *wrapped;
 	bool success, count;
-	unsigned reports;
+	char failure;             /* Failure-Report: 'y', 'n', 'p' */
+	unsigned reports, losses; /* REPORTs of a success, of a failure */
 	bool has_count;
 	uint32_t reported_count;
 	tick reported;
@@ -134,13 +135,14 @@ struct copy {
 	tick begun, ended;
 	char flag; /* 0: not ended */
 	unsigned chunks, asked, answered, refused;
-	uint64_t answer_begins, answer_ends; /* place of, and behind the last answer in what the connection writes */
+	uint64_t answer_begins,
+		answer_ends; /* place of, and behind the last answer in what the connection writes */
 };
 
 struct nickname {
 	uint32_t binding;
 	char tid[24];
-	uint64_t ends;
+	uint64_t begins, ends; /* places in what its connection writes */
 	unsigned answers, status, decided;
 	bool asked;
 };
@@ -152,10 +154,10 @@ struct history {
 	uint8_t *stepped; /* [tick]: which worker; 255: none */
 	uint64_t *clock;  /* [tick]: ms */
 	tick now;
-	tick quiet;   /* nothing moved any more, everything had been given its time; then all was closed */
-	bool scarce;   /* pools were made small */
-	bool crowded;  /* limits of queues were made small */
-	uint64_t leg_queue_octets, leg_queue_messages, open_messages;
+	tick quiet; /* nothing moved any more, everything had been given its time; then all was closed */
+	bool scarce;  /* pools were made small */
+	bool crowded; /* limits of queues were made small */
+	uint64_t leg_queue_octets, leg_queue_messages, open_messages, transaction_ms;
 	LIST(struct sim_room) rooms;
 	LIST(struct sim_leg) legs;
 	LIST(struct conn) conns;

@@ -14,96 +14,9 @@
 static const struct history *h;
 static struct fate *fates;
 static unsigned *answers;
-
-/* ---- sets of answers ---- */
-
-static const unsigned statuses[] = { 200, 400, 403, 404, 408, 413, 415, 428, 481, 506 };
-
-unsigned model_bit(unsigned status)
-{
-	unsigned i;
-
-	for (i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
-		if (statuses[i] == status)
-			return 1u << i;
-	return 0;
-}
-
-#define bit model_bit
-
-static unsigned only(unsigned set) /* 0: more than one */
-{
-	unsigned i;
-
-	for (i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
-		if (set == 1u << i)
-			return statuses[i];
-	return 0;
-}
-
-/* ---- time ---- */
-
-tick model_read(uint32_t conn, uint64_t octets)
-{
-	const struct conn *c = &h->conns.at[conn];
-	uint32_t i;
-
-	for (i = 0; i < c->readings.count; i++)
-		if (c->readings.at[i].octets >= octets)
-			return c->readings.at[i].at;
-	return NEVER;
-}
-
-static tick step_after(unsigned worker, tick t)
-{
-	if (t == NEVER)
-		return NEVER;
-	for (t++; t <= h->now; t++)
-		if (h->stepped[t] == worker)
-			return t;
-	return NEVER;
-}
-
-/* When what the home worker decided in its step `done` is known on worker c at last: it goes there
- * in a control record, and if one was under way, that has to come back first. */
-static tick settled(unsigned home, unsigned c, tick done)
-{
-	return home == c || done == NEVER
-		       ? done
-		       : step_after(c, step_after(home, step_after(c, done)));
-}
-
-/* Did nothing before it on its connection keep it from being looked at when it was read? Octets for a
- * session that had gone make the connection wait while its home is asked. */
-static bool is_prompt(const struct sent *s)
-{
-	uint32_t conn = h->bindings.at[s->binding].conn;
-	const struct sent *other;
-
-	if (!s->prompt)
-		return false;
-	for (other = h->sents.at; other < s; other++)
-		if (h->bindings.at[other->binding].conn == conn &&
-			(other->binding != s->binding || other->binds) &&
-			(other->status == 481 || other->status == 506 ||
-				(h->bindings.at[other->binding].leg != NONE &&
-					model_binding_ends(other->binding) <=
-						model_read(conn, other->ends))))
-			return false;
-	return true;
-}
+static unsigned born;
 
 /* ---- what was in force ---- */
-
-static const struct sim_leg *leg_of(uint32_t binding)
-{
-	return &h->legs.at[h->bindings.at[binding].leg];
-}
-
-static const struct sim_room *room_of(const struct sim_leg *leg)
-{
-	return &h->rooms.at[leg->room];
-}
 
 /* Calls `each` for every setting of the leg that may be in force somewhere in a..b, on worker c.
  * Settings made in a step in which they may have been looked at too count both ways. */
@@ -146,41 +59,6 @@ static bool over_limit(const struct sim_room *room, tick a, tick b, uint64_t oct
 	return may;
 }
 
-/* Before this tick the binding holds, from when it was made on. */
-tick model_binding_ends(uint32_t index)
-{
-	const struct binding *b = &h->bindings.at[index];
-	const struct sim_leg *leg = leg_of(index);
-	const struct conn *conn = &h->conns.at[b->conn];
-	tick end = least(least(leg->remove_sent, room_of(leg)->close_sent),
-		least(conn->close_began, conn->closed));
-	uint32_t i;
-
-	/* A rebind was permitted, and another asked: the moment of the change is not to be seen. */
-	for (i = 0; i < leg->rebinds.count; i++)
-		if (leg->rebinds.at[i] > b->asked && b->rivalled != NEVER)
-			end = least(end, leg->rebinds.at[i]);
-	return end;
-}
-
-/* ---- types ---- */
-
-static bool type_in(const char *type, const char *list)
-{
-	char bare[80], entry[80];
-	size_t n;
-
-	snprintf(bare, sizeof(bare), "%.*s", (int)strcspn(type, ";"), type);
-	for (; *list != '\0'; list += n + (list[n] == ' ')) {
-		n = strcspn(list, " ");
-		snprintf(entry, sizeof(entry), "%.*s", (int)n, list);
-		if (strcmp(entry, "*") == 0 || strcmp(entry, bare) == 0 ||
-			(n > 2 && strcmp(entry + n - 2, "/*") == 0 && strncmp(entry, bare, n - 1) == 0))
-			return true;
-	}
-	return false;
-}
-
 /* ---- a message ---- */
 
 struct check {
@@ -194,20 +72,20 @@ static unsigned verdict_of_head(const struct leg_set *set, const void *arg)
 	const struct sim_message *m = ((const struct check *)arg)->m;
 
 	if (m->bad_head)
-		return bit(400);
+		return status_bit(400);
 	if (!set->member || m->from == FROM_NONE || m->from == FROM_OTHER ||
 		(m->from == FROM_ALIAS && !set->alias))
-		return bit(403);
+		return status_bit(403);
 	if (m->to == TO_NONE)
-		return bit(400);
+		return status_bit(400);
 	if (m->to == TO_TWO || set->muted)
-		return bit(403);
-	return set->no_private ? bit(200) << 16 | bit(200) : bit(200);
+		return status_bit(403);
+	return set->no_private ? status_bit(200) << 16 | status_bit(200) : status_bit(200);
 }
 
 static unsigned verdict_of_sender(const struct leg_set *set, const void *arg)
 {
-	return set->member && !set->muted ? bit(200) : bit(403);
+	return set->member && !set->muted ? status_bit(200) : status_bit(403);
 }
 
 static unsigned private_to(const struct leg_set *set, const void *arg)
@@ -218,7 +96,8 @@ static unsigned private_to(const struct leg_set *set, const void *arg)
 }
 
 /* RFC 7701 6.2, context.md 2.5: a message to one participant, on the home worker. */
-static unsigned verdict_of_private(const struct sim_message *m, const struct fate *f, bool no_private)
+static unsigned verdict_of_private(
+	const struct sim_message *m, const struct fate *f, bool no_private)
 {
 	const struct sim_leg *from = &h->legs.at[m->leg], *to;
 	const struct sim_room *room = room_of(from);
@@ -238,8 +117,7 @@ static unsigned verdict_of_private(const struct sim_message *m, const struct fat
 	}
 	for (i = 0; m->to == TO_LEG && i < h->legs.count; i++) {
 		to = &h->legs.at[i];
-		if (to->room != from->room ||
-			to->participant != h->legs.at[m->to_leg].participant)
+		if (to->room != from->room || to->participant != h->legs.at[m->to_leg].participant)
 			continue;
 		if (to->added == NEVER || to->removed < f->lo)
 			continue;
@@ -249,12 +127,12 @@ static unsigned verdict_of_private(const struct sim_message *m, const struct fat
 		if (may == 2 && to->remove_sent > f->hi)
 			sure = true;
 		if (control)
-			set |= bit(200);
+			set |= status_bit(200);
 		else
-			set |= (forbidden || no_private ? bit(403) : 0) |
-			       (allowed && !no_private ? bit(to->private ? 200 : 428) : 0);
+			set |= (forbidden || no_private ? status_bit(403) : 0) |
+			       (allowed && !no_private ? status_bit(to->private ? 200 : 428) : 0);
 	}
-	return sure ? set : set | bit(404);
+	return sure ? set : set | status_bit(404);
 }
 
 /* All that the message may be answered when its head is complete. */
@@ -269,22 +147,22 @@ static unsigned verdict(const struct sim_message *m, const struct fate *f)
 	set = each_set(leg, worker, f->parsed_lo, f->parsed_hi, verdict_of_head, &check);
 	no_private = set >> 16;
 	set &= 0xffff;
-	if (!(set & bit(200)))
+	if (!(set & status_bit(200)))
 		return set;
-	set &= ~bit(200);
+	set &= ~status_bit(200);
 	at_home = each_set(leg, room->home, f->lo, f->hi, verdict_of_sender, NULL);
 	if (leg->remove_sent <= f->hi)
-		at_home |= bit(403);
+		at_home |= status_bit(403);
 	if (m->to != TO_ROOM) {
-		at_home = (at_home & ~bit(200)) |
-			  (at_home & bit(200) ? verdict_of_private(m, f, no_private) : 0);
+		at_home = (at_home & ~status_bit(200)) |
+			  (at_home & status_bit(200) ? verdict_of_private(m, f, no_private) : 0);
 	}
-	if (at_home & bit(200) && !type_in(m->wrapped, room->wrapped))
-		at_home = (at_home & ~bit(200)) | bit(415);
+	if (at_home & status_bit(200) && !type_in(m->wrapped, room->wrapped))
+		at_home = (at_home & ~status_bit(200)) | status_bit(415);
 	if (room->close_sent <= f->hi)
-		at_home |= bit(413);
+		at_home |= status_bit(413);
 	if (h->scarce)
-		at_home |= bit(413);
+		at_home |= status_bit(413);
 	return set | at_home;
 }
 
@@ -299,21 +177,20 @@ static uint32_t first_copy(uint32_t message)
 }
 
 /* Its head is complete with this chunk. Returns the set of statuses that its end may have. */
-static unsigned head_complete(const struct sent *s, uint32_t index)
+static unsigned head_complete(const struct sent *s, uint32_t index, uint64_t place)
 {
 	const struct sim_message *m = &h->messages.at[index];
 	struct fate *f = &fates[index];
 	uint32_t conn = h->bindings.at[s->binding].conn, copy = first_copy(index);
 	unsigned home = room_of(&h->legs.at[m->leg])->home, worker = h->conns.at[conn].worker;
-	uint64_t place = s->body + m->head_len - (s->start - 1);
 	tick evidence = copy != NONE ? h->copies.at[copy].begun : NEVER;
 
 	if (s->answers > 0)
 		evidence = least(evidence, s->answered);
-	f->parsed_lo = model_read(conn, place);
+	f->parsed_lo = read_at(conn, place);
 	/* A receiver may hold octets back that could be the beginning of an end-line. */
-	f->parsed_hi = is_prompt(s) ? model_read(conn, place + 64 < s->ends ? place + 64 : s->ends)
-				 : evidence;
+	f->parsed_hi = is_prompt(s) ? read_at(conn, place + 64 < s->ends ? place + 64 : s->ends)
+				    : evidence;
 	f->parsed_hi = least(f->parsed_hi, evidence);
 	f->lo = f->parsed_lo;
 	f->hi = f->parsed_hi;
@@ -332,20 +209,90 @@ static unsigned head_complete(const struct sent *s, uint32_t index)
 /* What of the set was it? By what was seen: a copy, or an answer; 0: nobody knows. */
 static unsigned resolve(const struct sent *s, unsigned set)
 {
-	if (only(set) != 0)
-		return only(set);
-	if (first_copy(s->message) != NONE && set & bit(200))
+	if (status_only(set) != 0)
+		return status_only(set);
+	if (first_copy(s->message) != NONE && set & status_bit(200))
 		return 200;
-	return s->answers > 0 && set & bit(s->status) ? s->status : 0;
+	return s->answers > 0 && set & status_bit(s->status) ? s->status : 0;
+}
+
+static void forget(struct fate *f)
+{
+	free(f->has);
+	f->has = NULL;
 }
 
 static void refuse(struct fate *f, unsigned set)
 {
 	if (f->state == OPEN)
 		f->dead = true; /* who got a part of it gets '#' */
+	/* RFC 4975 7.1.2: octets that were answered 200 are lost. */
+	if (f->accepted > 0)
+		f->may_lose = true;
+	if (f->accepted > 0 && !f->murky && !f->late)
+		f->must_lose = true;
+	f->accepted = 0;
+	forget(f);
 	f->state = REFUSED;
 	f->refusal = set;
 	f->ended = true;
+}
+
+/* What a leg may have kept for sure: blocks of which a part is used count whole. */
+#define KEPT_SURELY (32u * 1024)
+
+static uint64_t most64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t kept_of(uint32_t binding)
+{
+	uint64_t octets = 0, i;
+	uint32_t k;
+
+	for (k = 0; k < h->messages.count; k++)
+		if (h->messages.at[k].binding == binding && fates[k].has != NULL)
+			for (i = fates[k].edge + 1; i <= fates[k].reach; i++)
+				octets += fates[k].has[i];
+	return octets;
+}
+
+/* Refused messages of which more may come make room for others, the oldest first. */
+static bool refused_gives_way(uint32_t binding, bool *late)
+{
+	uint32_t i, oldest = NONE;
+
+	for (i = 0; i < h->messages.count; i++)
+		if (h->messages.at[i].binding == binding && fates[i].state == REFUSED &&
+			(oldest == NONE || fates[i].born < fates[oldest].born))
+			oldest = i;
+	*late = oldest != NONE && fates[oldest].late;
+	if (oldest != NONE)
+		fates[oldest].state = NEW;
+	return oldest != NONE;
+}
+
+/* The head is complete. Returns what the chunk may be refused with, *sure if it was. */
+static unsigned begin(
+	const struct sent *s, struct fate *f, uint64_t place, unsigned *set, bool *sure)
+{
+	unsigned v = head_complete(s, s->message, place), r;
+
+	f->state = OPEN;
+	r = resolve(s, v);
+	if (r == 0)
+		f->murky = true;
+	if (r == 200)
+		return 0;
+	if (r == 0)
+		return v & ~status_bit(200);
+	refuse(f, status_bit(r));
+	f->late = true;
+	f->dead = false;
+	*set |= status_bit(400) | status_bit(413);
+	*sure = true;
+	return status_bit(r);
 }
 
 /* One SEND with content, in the order of its connection. Returns what it may be answered. */
@@ -357,111 +304,120 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	struct fate *f = &fates[s->message];
 	uint32_t conn = h->bindings.at[s->binding].conn;
 	unsigned worker = h->conns.at[conn].worker, member, set = 0, may;
-	tick a = model_read(conn, s->body), b = is_prompt(s) ? model_read(conn, s->ends) : s->answered;
-	uint64_t skip, fresh;
+	tick a = read_at(conn, s->body), end = read_at(conn, s->ends);
+	tick b = is_prompt(s) ? end : s->answered;
+	uint64_t last = s->start - 1 + s->len;
 	bool sure, lies;
 
 	if (a == NEVER)
 		return 0;
-	if (b == NEVER || model_binding_ends(s->binding) <= b) {
+	if (b == NEVER || binding_ends(s->binding) <= b) {
 		/* Its end was not read, or the session ended at about that time. */
 		f->murky = true;
 	}
 	/* context.md 1.6: a header value that makes no sense. */
 	if (s->has_range && s->says_end != UINT64_MAX && s->says_end > s->says_total) {
 		if (f->state != NEW && f->state != WHOLE)
-			refuse(f, bit(400));
-		return bit(400);
+			refuse(f, status_bit(400));
+		return status_bit(400);
 	}
 	member = each_set(leg, worker, a, b, is_member, NULL);
 	if (member != 2) {
 		/* Told on its own worker that it is a member no longer, or just becoming one. */
-		set = bit(403);
+		set = status_bit(403);
 		f->murky |= member == 3 || f->state != NEW;
 		if (member == 1 && !f->murky)
 			return set;
 	}
 	if (strcmp(s->type, "text/plain") == 0) {
 		if (f->state != NEW)
-			refuse(f, bit(415));
-		return set | bit(415);
+			refuse(f, status_bit(415));
+		return set | status_bit(415);
 	}
-	may = s->has_range && s->says_total != UINT64_MAX &&
-	      over_limit(room, a, b, s->says_total, &sure);
-	if (f->state == WHOLE)
-		return set | bit(200) | (may ? bit(413) : 0); /* RFC 4975 7.3.1: once more */
+	may = s->has_range &&
+	      over_limit(room, a, b,
+		      most64(s->says_total != UINT64_MAX ? s->says_total : 0, s->start - 1), &sure);
+	if (f->state == WHOLE) {
+		f->again |= may;
+		f->twice |= s->flag == '$';
+		return set | status_bit(200) |
+		       (f->again ? status_bit(413) : 0); /* RFC 4975 7.3.1: once more */
+	}
 	/* Sent once more before the room's refusal was known, it was taken for a duplicate; and what
 	 * the sender's worker found wrong before that, it said itself. */
 	if (f->late)
-		set |= bit(200) | bit(400) | bit(413);
+		set |= status_bit(200) | status_bit(400) | status_bit(413);
 	/* Which settings were in force is open, or whether the session still was: so is the answer. */
 	if (f->murky)
-		set |= f->verdict | bit(200) | bit(400) | bit(403) | bit(413);
+		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(403) |
+		       status_bit(413);
+	if (f->state == REFUSED && s->start == 1)
+		f->state = NEW; /* it is sent anew */
 	if (f->state == NEW) {
-		if (open_before >= h->open_messages)
-			return set | bit(413);
-		*f = (struct fate){ .murky = f->murky,
-			.multiple = f->multiple,
-			.verdict = f->verdict,
-			.total = UINT64_MAX,
-			.state = HEAD,
-			.lo = f->lo,
-			.hi = f->hi,
-			.begins = f->begins,
-			.late = f->late,
-			.dead = f->dead };
+		if (open_before >= h->open_messages) {
+			bool late;
+
+			if (!refused_gives_way(m->binding, &late))
+				return set | status_bit(413);
+			/* Perhaps the refusal was not known yet, and there was no place. */
+			f->murky |= late;
+			if (late)
+				set |= status_bit(413) | status_bit(200);
+		}
+		forget(f);
+		f->has = calloc(1, m->len + 512);
+		f->state = HEAD;
+		f->edge = f->reach = f->accepted = 0;
+		f->total = UINT64_MAX;
+		f->ends = false;
+		f->born = ++born;
 		if (may && !sure) {
 			f->murky = true;
-			set |= bit(200) | bit(413);
+			set |= status_bit(200) | status_bit(413);
 		}
-		if ((may && sure) || s->start != 1)
-			refuse(f, bit(413));
-	} else if ((may && sure) || s->start > f->edge + 1) {
-		if (f->state != REFUSED)
-			refuse(f, bit(413));
+	}
+	if (f->state != REFUSED && may && sure)
+		refuse(f, status_bit(413));
+	/* context.md 1.5: the total is that of the message. */
+	if (f->state != REFUSED && s->has_range && s->says_total != UINT64_MAX) {
+		if ((f->total != UINT64_MAX && f->total != s->says_total) ||
+			f->reach > s->says_total)
+			refuse(f, status_bit(400));
+		else
+			f->total = s->says_total;
 	}
 	if (f->state == REFUSED) {
 		set |= f->refusal;
+		/* Before the room's refusal is known, what comes ahead of its turn is kept. */
+		f->may_lose |= f->late;
 		if (s->flag != '+')
 			f->state = NEW;
 		return set;
 	}
-	if (s->has_range && s->says_total != UINT64_MAX)
-		f->total = s->says_total;
-	/* Octets behind the edge have been forwarded already: context.md 2.2. */
-	skip = f->edge + 1 - s->start;
-	fresh = s->len > skip ? s->len - skip : 0;
-	f->edge += fresh;
-	if (fresh > 0) {
+	if (s->len > 0) {
 		unsigned refused = 0;
 
-		if (over_limit(room, a, b, f->edge, &sure)) {
-			refused |= bit(413);
+		if (over_limit(room, a, b, last, &sure)) {
+			refused |= status_bit(413);
 			f->murky |= !sure;
 		} else {
 			sure = false;
 		}
-		if (f->total != UINT64_MAX && f->edge > f->total) {
-			refused |= bit(400);
+		if (f->total != UINT64_MAX && last > f->total) {
+			refused |= status_bit(400);
 			sure = true;
 		}
-		if (f->state == HEAD && f->edge >= m->head_len) {
-			unsigned v = head_complete(s, s->message), r;
-
-			f->state = OPEN;
-			r = resolve(s, v);
-			if (r == 0)
-				f->murky = true;
-			if (r != 200)
-				refused |= r != 0 ? bit(r) : v & ~bit(200);
-			if (r != 200 && r != 0) {
-				f->late = true;
-				refuse(f, refused);
-				f->dead = false;
-				set |= bit(400) | bit(413);
-				sure = true;
-			}
+		/* Those at the edge go on at once; those ahead are kept: context.md 2.2. */
+		memset(f->has + s->start, 1, s->len);
+		f->reach = most64(f->reach, last);
+		if (s->start <= f->edge + 1)
+			f->edge = most64(f->edge, last);
+		if (kept_of(s->binding) > KEPT_SURELY) {
+			set |= status_bit(413);
+			f->murky = true;
 		}
+		if (f->state == HEAD && f->edge >= m->head_len)
+			refused |= begin(s, f, s->body + m->head_len - (s->start - 1), &set, &sure);
 		if (refused != 0 && sure) {
 			if (f->state != REFUSED)
 				refuse(f, refused);
@@ -471,25 +427,57 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		}
 		set |= refused;
 	}
-	lies = s->flag != '#' && s->has_range &&
-	       ((s->says_end != UINT64_MAX && s->len != s->says_end + 1 - s->start) ||
-		       (s->flag == '$' && f->total != UINT64_MAX && f->edge != f->total));
-	if (lies || (s->flag == '$' && f->state == HEAD)) {
-		refuse(f, bit(400));
-		if (s->flag != '+')
-			f->state = NEW;
-		return set | bit(400);
-	}
-	if (s->flag == '$') {
-		f->state = WHOLE;
-		f->ended = true;
-		f->whole = model_read(conn, s->ends);
-	} else if (s->flag == '#') {
+	if (end == NEVER)
+		return set | status_bit(200); /* more of it may come */
+	if (s->flag == '#') {
 		f->dead = f->state == OPEN;
 		f->ended = true;
 		f->state = NEW;
+		f->accepted = 0;
+		forget(f);
+		return set | status_bit(200);
 	}
-	return set | bit(200);
+	lies = (s->has_range && s->says_end != UINT64_MAX &&
+		       s->len != s->says_end + 1 - s->start) ||
+	       (s->flag == '$' &&
+		       (f->reach > last || (f->total != UINT64_MAX && f->total != last)));
+	if (!lies) {
+		unsigned refused = 0;
+
+		if (s->flag == '$') {
+			f->ends = true;
+			f->total = last;
+		}
+		/* The gap is closed: what was kept behind it goes on. */
+		for (sure = false; f->has[f->edge + 1];)
+			f->edge++;
+		if (f->state == HEAD && f->edge >= m->head_len)
+			refused = begin(s, f, s->ends, &set, &sure);
+		if (refused != 0 && sure) {
+			if (s->flag != '+')
+				f->state = NEW;
+			return set | refused;
+		}
+		set |= refused;
+		/* It ended within its CPIM head. */
+		lies = f->state == HEAD && f->ends && f->edge == f->total;
+	}
+	if (lies) {
+		refuse(f, status_bit(400));
+		if (s->flag != '+')
+			f->state = NEW;
+		return set | status_bit(400);
+	}
+	if (f->ends && f->edge == f->total) {
+		f->state = WHOLE;
+		f->ended = true;
+		f->whole = end;
+		f->accepted = 0;
+		forget(f);
+	} else {
+		f->accepted = most64(f->accepted, last);
+	}
+	return set | status_bit(200);
 }
 
 /* ---- who gets it ---- */
@@ -507,13 +495,16 @@ enum expectation model_expects(uint32_t index, uint32_t binding, bool *anchored)
 
 	*anchored = false;
 	if (!f->begins || leg->room != h->legs.at[m->leg].room || b->leg == m->leg ||
-		b->status != 200 || !type_in(m->wrapped, leg->wrapped))
+		!type_in(m->wrapped, leg->wrapped))
 		return EXPECT_NOT;
 	to = &h->legs.at[m->to_leg];
 	if (m->to == TO_LEG && to->participant != leg->participant)
 		return EXPECT_NOT;
+	/* A bind holds when its head was read; its answer waits for its end, and for membership. */
+	if (b->heard == NEVER && b->status != 200 && b->status != 0)
+		return EXPECT_NOT;
 	from_lo = b->active ? leg->added : b->asked;
-	from_hi = least(b->heard, b->answered);
+	from_hi = b->status == 200 ? least(b->heard, b->answered) : b->heard;
 	/* Each time that it was a member: RFC 7701 6.1, those who were in when the message began. */
 	for (i = 0; i < leg->sets.count; i = k) {
 		for (k = i + 1; k < leg->sets.count && leg->sets.at[k].member; k++)
@@ -526,13 +517,16 @@ enum expectation model_expects(uint32_t index, uint32_t binding, bool *anchored)
 		joined_lo = most(from_lo, leg->sets.at[i].done);
 		joined_hi = most(from_hi, leg->sets.at[i].done);
 		left = k < leg->sets.count ? leg->sets.at[k].done : NEVER;
-		if (joined_lo == NEVER || f->hi < joined_lo ||
-			f->lo > settled(home, worker, left) || joined_lo > left)
-			continue; /* over, and its own worker knows it; or not yet */
+		/* Not yet; or over, and its own worker knows it. Of a message that was sent more than
+		 * once only the last time is known. */
+		if (joined_lo == NEVER || joined_lo > left ||
+			(!f->multiple &&
+				(f->hi < joined_lo || f->lo > settled(home, worker, left))))
+			continue;
 		if (result == EXPECT_NOT)
 			result = EXPECT_MAYBE;
 		*anchored = f->lo > joined_hi && runs == 1 && k == leg->sets.count;
-		if (*anchored && model_binding_ends(binding) >= h->quiet && !f->murky)
+		if (*anchored && binding_ends(binding) >= h->quiet && !f->murky)
 			result = EXPECT_SURELY;
 	}
 	return result;
@@ -577,6 +571,7 @@ void model_make(const struct history *history, struct model *model)
 	unsigned open;
 
 	h = history;
+	facts_of(h);
 	fates = calloc(h->messages.count + 1, sizeof(*fates));
 	answers = calloc(h->sents.count + 1, sizeof(*answers));
 	for (b = 0; b < h->bindings.count; b++) {
@@ -585,13 +580,18 @@ void model_make(const struct history *history, struct model *model)
 				continue;
 			if (h->sents.at[i].message == NONE) {
 				/* RFC 4975 7.1: binds or keeps alive. */
-				answers[i] = bit(200);
+				answers[i] = status_bit(200);
 				continue;
 			}
 			for (open = 0, k = 0; k < h->messages.count; k++)
 				open += h->messages.at[k].binding == b && fates[k].state != NEW &&
 					fates[k].state != WHOLE;
 			answers[i] = chunk(&h->sents.at[i], open);
+			/* Its sender gave it up: nothing of it is lost. */
+			if (h->sents.at[i].flag == '#')
+				fates[h->sents.at[i].message].must_lose = false;
+			if (answers[i] != 0 && fates[h->sents.at[i].message].murky)
+				answers[i] |= fates[h->sents.at[i].message].verdict;
 		}
 	}
 	*model = (struct model){ fates, answers };

@@ -61,10 +61,12 @@ static unsigned many(uint32_t from, uint32_t count)
 				continue;
 			failures++;
 			if (WIFSIGNALED(status))
-				fprintf(stderr, "seed %u: ended by signal %d\n    alone: sim --seed %u -v\n",
+				fprintf(stderr,
+					"seed %u: ended by signal %d\n    alone: sim --seed %u -v\n",
 					seed, WTERMSIG(status), seed);
 			else if (WEXITSTATUS(status) != 1)
-				fprintf(stderr, "seed %u: ended with status %d\n    alone: sim --seed %u -v\n",
+				fprintf(stderr,
+					"seed %u: ended with status %d\n    alone: sim --seed %u -v\n",
 					seed, WEXITSTATUS(status), seed);
 		}
 	}

@@ -20,7 +20,7 @@ struct wire_item {
 	uint32_t count;
 	char failure_report; /* 'y', 'n', 'p'; 'y' if absent */
 	bool success_report;
-	char flag; /* 0: the end has not come yet */
+	char flag;           /* 0: the end has not come yet */
 	const uint8_t *body; /* void after the next call */
 	size_t body_len;
 };

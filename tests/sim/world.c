@@ -15,17 +15,17 @@
 #include "tests/sim/wire.h"
 #include "tests/support/tcp_memory.h"
 
-#define INSTANCE       7u
-#define RING_OCTETS    65536u
-#define CONTROLLERS    2u
-#define PENDING_MAX    512u
-#define QUIET_ROUNDS   6u     /* without any change: nothing moves any more */
-#define ROUNDS_MAX     20000u /* to quiet; more is "stuck" */
-#define CONGESTION_MS  120000u
-#define BIND_MS        30000u
-#define COUNT_CAP_MS   60000u
-#define RECEPTION_MS   540000u
-#define BODY_MAX       (160u * 1024)
+#define INSTANCE      7u
+#define RING_OCTETS   65536u
+#define CONTROLLERS   2u
+#define PENDING_MAX   512u
+#define QUIET_ROUNDS  6u     /* without any change: nothing moves any more */
+#define ROUNDS_MAX    20000u /* to quiet; more is "stuck" */
+#define CONGESTION_MS 120000u
+#define BIND_MS       30000u
+#define COUNT_CAP_MS  60000u
+#define RECEPTION_MS  540000u
+#define BODY_MAX      (160u * 1024)
 
 /* A command that was put into a ring and not answered. */
 struct pending {
@@ -209,8 +209,7 @@ static bool submit(unsigned slot, unsigned worker, struct switch_cmd *cmd,
 	struct controller_run *c = &W.controllers[slot];
 	unsigned at;
 
-	if (!c->attached || c->changing || c->snapshot ||
-		c->pending[worker].count == PENDING_MAX)
+	if (!c->attached || c->changing || c->snapshot || c->pending[worker].count == PENDING_MAX)
 		return false;
 	cmd->cookie = ++W.cookie;
 	cmd->text_len = text != NULL ? text->len : 0;
@@ -448,8 +447,7 @@ static void member(uint32_t index, enum switch_command type, const struct leg_se
 	set->done = NEVER;
 	cmd.object = leg->id;
 	cmd.u.member.flags = (leg->hidden ? MEMBER_HIDDEN : 0) |
-			     (leg->private ? MEMBER_PRIVATE : 0) |
-			     (set->muted ? MEMBER_MUTED : 0) |
+			     (leg->private ? MEMBER_PRIVATE : 0) | (set->muted ? MEMBER_MUTED : 0) |
 			     (set->no_private ? MEMBER_NO_PRIVATE : 0);
 	cmd.u.member.participant = leg->participant;
 	snprintf(identities, sizeof(identities), "%s\n", leg->address);
@@ -520,9 +518,7 @@ static void pending_done(unsigned slot, unsigned worker, const struct pending *p
 		if (event != NULL)
 			room->id = event->object;
 		return;
-	case CMD_ROOM_SET:
-		room_at(p->object)->sets.at[p->set].done = H->now;
-		return;
+	case CMD_ROOM_SET: room_at(p->object)->sets.at[p->set].done = H->now; return;
 	case CMD_ROOM_CLOSE: room_at(p->object)->closed = H->now; break;
 	case CMD_LEG_ADD:
 		leg = leg_at(p->object);
@@ -616,15 +612,13 @@ static void nickname_heard(
 			memcmp(octets + event->u.nickname.name.at, H->nicknames.at[i].tid,
 				event->u.nickname.name.len) == 0)
 			nickname = &H->nicknames.at[i];
-	if (nickname == NULL || nickname->asked ||
-		H->bindings.at[nickname->binding].leg != index) {
+	if (nickname == NULL || nickname->asked || H->bindings.at[nickname->binding].leg != index) {
 		fail("a nickname that nobody asked for");
 		return;
 	}
 	nickname->asked = true;
 	if (chance(20))
 		return; /* the switch refuses it after 10 s */
-	act();
 	cmd.object = leg_at(index)->id;
 	cmd.u.nickname.ask = event->u.nickname.ask;
 	cmd.u.nickname.status = decisions[below(4)];
@@ -724,6 +718,7 @@ static void event_heard(
 		if (++c->snapshots == H->workers)
 			c->snapshot = false;
 		break;
+	case EVENT_DRAINING: break;
 	case EVENT_COUNT: break;
 	}
 }
@@ -745,8 +740,8 @@ static void events_take(unsigned worker)
 				(size_t)len != sizeof(*event) + event->text_len)
 				fail("an event of a wrong length");
 			else
-				event_heard(slot, worker, event,
-					(const char *)record + sizeof(*event));
+				event_heard(
+					slot, worker, event, (const char *)record + sizeof(*event));
 		}
 		if (len < 0)
 			fail("the event ring is broken");
@@ -764,7 +759,8 @@ static void end_make(unsigned slot, unsigned worker)
 
 	for (i = 0; i < 2; i++) {
 		free(c->memory[worker][i]);
-		c->memory[worker][i] = aligned_alloc(64, (ring_shared_size(RING_OCTETS) + 63) & ~63ul);
+		c->memory[worker][i] =
+			aligned_alloc(64, (ring_shared_size(RING_OCTETS) + 63) & ~63ul);
 		ring_format((struct ring_shared *)(void *)c->memory[worker][i]);
 	}
 	if (ring_open(&c->commands[worker], (void *)c->memory[worker][0], RING_OCTETS) != 0 ||
@@ -950,10 +946,9 @@ static void peer_send_head(uint32_t conn, const struct wire_item *item)
 			copy = &H->copies.at[i];
 	if (copy == NULL) {
 		copy = ADD(H->copies);
-		*copy = (struct copy){ .binding = binding,
-			.message = NONE,
-			.begun = H->now,
-			.ended = NEVER };
+		*copy = (struct copy){
+			.binding = binding, .message = NONE, .begun = H->now, .ended = NEVER
+		};
 		strcpy(copy->id, item->id);
 		say("copy %u begins: %s to leg %u", H->copies.count - 1, item->id,
 			H->bindings.at[binding].leg);
@@ -1012,8 +1007,8 @@ static void peer_report(uint32_t conn, const struct wire_item *item)
 	struct sim_message *message;
 
 	if (binding == NONE || strcmp(item->from, leg_at(H->bindings.at[binding].leg)->uri) != 0 ||
-		item->status != 200 || !item->has_range || item->start != 1 ||
-		item->end != item->total) {
+		!item->has_range || item->start != 1 ||
+		(item->status == 200 && item->end != item->total)) {
 		fail("connection %u: a REPORT that makes no sense", conn);
 		return;
 	}
@@ -1022,8 +1017,19 @@ static void peer_report(uint32_t conn, const struct wire_item *item)
 	for (i = 0; i < H->messages.count; i++) {
 		message = &H->messages.at[i];
 		if (H->bindings.at[message->binding].conn != conn ||
-			strcmp(message->id, item->id) != 0 || message->reports > 0)
+			strcmp(message->id, item->id) != 0)
 			continue;
+		if (item->status != 200) {
+			message->losses++;
+			say("REPORT of message %u: %u", i, item->status);
+			return;
+		}
+		if (message->reports > 0) {
+			/* About one that came again: RFC 4975 7.3.1, acknowledged as usual. */
+			if (item->has_count || item->end != message->len)
+				fail("message %u has two REPORTs that count", i);
+			return;
+		}
 		message->reports++;
 		message->has_count = item->has_count;
 		message->reported_count = item->count;
@@ -1097,6 +1103,8 @@ static void peer_take(uint32_t conn, size_t most)
 	while ((result = wire_next(&run->in, &item)) != WIRE_MORE && W.failure[0] == '\0') {
 		if (result == WIRE_BAD)
 			fail("connection %u: %s", conn, run->in.error);
+		else if (result == WIRE_HEAD && strcmp(item->method, "REPORT") == 0)
+			continue; /* of a failure: it says about whose private message to whom */
 		else if (result == WIRE_HEAD)
 			peer_send_head(conn, item);
 		else if (!item->request)
@@ -1120,8 +1128,9 @@ static void read_measure(uint32_t index)
 	uint64_t octets = run->written - memory_unread(run->peer);
 	struct reading *reading;
 
-	if (conn->reset || (conn->readings.count > 0 &&
-				   conn->readings.at[conn->readings.count - 1].octets == octets) ||
+	if (conn->reset ||
+		(conn->readings.count > 0 &&
+			conn->readings.at[conn->readings.count - 1].octets == octets) ||
 		octets == 0)
 		return;
 	W.moved++;
@@ -1135,7 +1144,8 @@ static void partial_keep(uint32_t index)
 	const uint8_t *octets;
 	size_t len = wire_partial(&run->in, &octets);
 
-	if (len > 0 && run->in.open && W.failure[0] == '\0')
+	if (len > 0 && run->in.open && strcmp(run->in.item.method, "SEND") == 0 &&
+		W.failure[0] == '\0')
 		copy_octets(&H->copies.at[run->copy], octets, len);
 	run->in.open = false;
 	run->in.used = run->in.len;
@@ -1235,9 +1245,9 @@ static uint32_t binding_add(uint32_t leg, uint32_t conn)
 
 static const char *failure_text(char failure)
 {
-	return failure == 'n'	? "Failure-Report: no\r\n"
+	return failure == 'n'   ? "Failure-Report: no\r\n"
 	       : failure == 'p' ? "Failure-Report: partial\r\n"
-	       : chance(50)	? "Failure-Report: yes\r\n"
+	       : chance(50)     ? "Failure-Report: yes\r\n"
 				: "";
 }
 
@@ -1321,7 +1331,9 @@ static void bodiless(uint32_t binding, bool binds)
 		.message = NONE,
 		.start = 1,
 		.has_range = chance(80),
-		.failure = binds || chance(70) ? 'y' : chance(50) ? 'p' : 'n',
+		.failure = binds || chance(70) ? 'y'
+			   : chance(50)        ? 'p'
+					       : 'n',
 		.flag = '$',
 		.binds = binds,
 		.says_total = 0,
@@ -1461,9 +1473,9 @@ static void op_pace(uint32_t index)
 static void filler(uint8_t *out, size_t len)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567 \r\n-$+#";
-	static const char *const traps[] = { "-------", "\r\n-------", "\r\n-------abcdefghijklm$\r\n",
-		"-------aaaaaaaaaaaaaaaaaaaaaaaaa", "\r\n\r\nMSRP abcd SEND\r\nTo-Path: x\r\n",
-		"------", "\r\n" };
+	static const char *const traps[] = { "-------", "\r\n-------",
+		"\r\n-------abcdefghijklm$\r\n", "-------aaaaaaaaaaaaaaaaaaaaaaaaa",
+		"\r\n\r\nMSRP abcd SEND\r\nTo-Path: x\r\n", "------", "\r\n" };
 	size_t at = 0, n;
 	uint64_t bits = 0;
 
@@ -1487,8 +1499,8 @@ static void filler(uint8_t *out, size_t len)
 
 static uint32_t message_make(uint32_t binding)
 {
-	static const char *const types[] = { "text/plain", "text/plain;charset=utf-8",
-		"text/html", "message/imdn+xml", "application/octet-stream" };
+	static const char *const types[] = { "text/plain", "text/plain;charset=utf-8", "text/html",
+		"message/imdn+xml", "application/octet-stream" };
 	uint32_t index = H->messages.count, leg_index = H->bindings.at[binding].leg;
 	struct sim_message *m = ADD(H->messages);
 	const struct sim_leg *leg = leg_at(leg_index);
@@ -1500,12 +1512,12 @@ static uint32_t message_make(uint32_t binding)
 	m->binding = binding;
 	m->reported = NEVER;
 	snprintf(m->id, sizeof(m->id), "m%u.%u", index, below(1000));
-	content = chance(8)   ? 0
+	content = chance(8)    ? 0
 		  : chance(60) ? below(300)
 		  : chance(70) ? below(9000)
 			       : below(chance(20) ? BODY_MAX : 40000);
 	m->wrapped = types[chance(70) ? 0 : below(5)];
-	m->from = chance(90) ? (chance(80) ? FROM_OWN : FROM_ALIAS)
+	m->from = chance(90)   ? (chance(80) ? FROM_OWN : FROM_ALIAS)
 		  : chance(80) ? FROM_OTHER
 			       : FROM_NONE;
 	m->to = chance(75) ? TO_ROOM : chance(80) ? TO_LEG : below(3) + TO_NOBODY;
@@ -1517,15 +1529,16 @@ static uint32_t message_make(uint32_t binding)
 	else if (m->from == FROM_ALIAS)
 		snprintf(from, sizeof(from), "From: %s\r\n", alias);
 	else if (m->from == FROM_OWN)
-		snprintf(from, sizeof(from), chance(50) ? "From: <%s>\r\n" : "From: \"A B\" <%s>\r\n",
-			leg->address);
+		snprintf(from, sizeof(from),
+			chance(50) ? "From: <%s>\r\n" : "From: \"A B\" <%s>\r\n", leg->address);
 	if (m->to == TO_LEG) {
 		do {
 			m->to_leg = below(H->legs.count);
 		} while (leg_at(m->to_leg)->room != leg->room);
 		m->to_alias = chance(30);
 		if (m->to_alias)
-			snprintf(to, sizeof(to), "To: %s\r\n", strchr(leg_at(m->to_leg)->alias, '<'));
+			snprintf(to, sizeof(to), "To: %s\r\n",
+				strchr(leg_at(m->to_leg)->alias, '<'));
 		else
 			snprintf(to, sizeof(to), "To: <%s>\r\n", leg_at(m->to_leg)->address);
 	} else if (m->to == TO_NOBODY) {
@@ -1537,8 +1550,8 @@ static uint32_t message_make(uint32_t binding)
 	}
 	m->bad_head = chance(3);
 	len = snprintf(head, sizeof(head),
-		"Subject: sim-%u\r\n%s%s%s\r\nContent-Type: %s\r\nX-Pad: %.*s\r\n\r\n", index, from, to,
-		m->bad_head ? "no colon\r\n" : "", m->wrapped, (int)below(60),
+		"Subject: sim-%u\r\n%s%s%s\r\nContent-Type: %s\r\nX-Pad: %.*s\r\n\r\n", index, from,
+		to, m->bad_head ? "no colon\r\n" : "", m->wrapped, (int)below(60),
 		"------------------------------------------------------------");
 	m->from_at = (uint64_t)(strchr(head, '\n') + 1 - head);
 	m->from_len = strlen(from);
@@ -1568,7 +1581,9 @@ static void op_message(uint32_t binding)
 		.has_range = true,
 		.success = m->success,
 		.count = m->count,
-		.failure = chance(75) ? 'y' : chance(50) ? 'p' : 'n',
+		.failure = chance(75)   ? 'y'
+			   : chance(50) ? 'p'
+					: 'n',
 		.type = chance(97) ? (chance(90) ? "message/cpim" : "Message/CPIM") : "text/plain",
 		.says_end = WIRE_STAR,
 		.says_total = chance(60) ? m->len : WIRE_STAR };
@@ -1576,6 +1591,7 @@ static void op_message(uint32_t binding)
 	uint64_t at = 1, left, n;
 	struct sent *s;
 
+	H->messages.at[index].failure = base.failure;
 	plan->binding = binding;
 	plan->message = index;
 	plan->simple = true;
@@ -1625,12 +1641,10 @@ static void op_message(uint32_t binding)
 		}
 		plan->simple = false;
 		break;
-	case 3: /* given up */
-		plan->chunks[below(plan->count)].flag = '#';
-		break;
+	case 3: /* given up */ plan->chunks[below(plan->count)].flag = '#'; break;
 	case 4: /* a lie about the end, or the total */
 		s = &plan->chunks[below(plan->count)];
-		if (chance(50))
+		if (chance(50) || plan->count > 1)
 			s->says_end = s->start + s->len + below(40);
 		else
 			s->says_total = below((uint32_t)m->len + 100);
@@ -1693,7 +1707,8 @@ static void op_poison(void)
 		char mark[64];
 		size_t len;
 
-		if (!to->in.open || H->conns.at[i].closed != NEVER)
+		if (!to->in.open || strcmp(to->in.item.method, "SEND") != 0 ||
+			H->conns.at[i].closed != NEVER)
 			continue;
 		copy = &H->copies.at[to->copy];
 		len = (size_t)snprintf(mark, sizeof(mark), "\r\n-------%s%c\r\n", to->in.item.tid,
@@ -1712,7 +1727,8 @@ static void op_poison(void)
 			end = s->body + s->len;
 			if (s->start <= m->head_len || at + len + 1 >= end) {
 				if (s->start > m->head_len || s->body + m->head_len > at)
-					at = s->body + m->head_len > at ? s->body + m->head_len : at;
+					at = s->body + m->head_len > at ? s->body + m->head_len
+									: at;
 				if (at + len + 1 >= end)
 					continue;
 			}
@@ -1748,6 +1764,7 @@ static void op_nickname(uint32_t binding)
 		"MSRP %s NICKNAME\r\nTo-Path: %s\r\nFrom-Path: %s\r\nUse-Nickname: \"%s\"\r\n-------%s$\r\n",
 		n->tid, leg_at(H->bindings.at[binding].leg)->uri,
 		leg_at(H->bindings.at[binding].leg)->path, n->tid, n->tid);
+	n->begins = W.conn_runs.at[conn].out_end;
 	out_add(conn, request, (size_t)len);
 	n->ends = W.conn_runs.at[conn].out_end;
 	W.binding_runs.at[binding].waits++;
@@ -2062,7 +2079,9 @@ static void hoards(bool take)
 		for (i = 0; i < sizeof(pools) / sizeof(*pools); i++) {
 			if (take) {
 				hoard(pools[i], &W.hoard[w][i],
-					i == 0 ? 10 + below(20) : (i == 7 ? 64 : 512) + below(60));
+					i == 0   ? 10 + below(20)
+					: i == 7 ? 70 + below(60)
+						 : 700 + below(100));
 				continue;
 			}
 			while ((next = W.hoard[w][i]) != NULL) {
@@ -2105,6 +2124,7 @@ void world_workers_make(struct world_workers *made, unsigned count)
 		.congestion_kill_ms = CONGESTION_MS,
 		.count_wait_ms = 32000,
 		.count_cap_ms = COUNT_CAP_MS,
+		.transaction_ms = 30000,
 		.random_fill = random_fill,
 		.clock_ms = clock_ms };
 	strcpy(template.authority, "127.0.0.1:2855");
@@ -2145,6 +2165,7 @@ static void begin(struct world_workers *made, uint32_t seed, const struct world_
 	H->leg_queue_octets = W.shared.leg_queue_octets;
 	H->leg_queue_messages = W.shared.leg_queue_messages;
 	H->open_messages = W.shared.open_messages;
+	H->transaction_ms = W.shared.transaction_ms;
 	for (w = 0; w < H->workers; w++) {
 		W.worker[w]->shared = &W.shared;
 		W.shared.worker[w] = W.worker[w];
@@ -2184,7 +2205,7 @@ static void people(void)
 			member(i, CMD_MEMBER_ADD, &set);
 		if (chance(90) && !H->legs.at[i].active)
 			op_bind(i, chance(15) && H->conns.count > 0 ? below(H->conns.count)
-								     : dial(below(H->workers)));
+								    : dial(below(H->workers)));
 		steps(below(3));
 	}
 	if (chance(70))

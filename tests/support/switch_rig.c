@@ -90,7 +90,9 @@ void rig_start_with(
 	file = fopen(config, "w");
 	if (file == NULL)
 		fail("%s: %s", config, strerror(errno));
-	fprintf(file, "msrp:\n%s%sswitch:\n  socket: switch.sock\n  workers: %u\n%s",
+	/* Most tests end with members that take nothing more: they are not waited for long. */
+	fprintf(file, "msrp:\n%s%s%sswitch:\n  socket: switch.sock\n  workers: %u\n%s",
+		strstr(msrp_yaml, "  drain_s:") == NULL ? "  drain_s: 0.5\n" : "",
 		strstr(msrp_yaml, "  listen:") == NULL ? "  listen: [\"tcp:127.0.0.1:0\"]\n" : "",
 		msrp_yaml, workers, switch_yaml);
 	fclose(file);
@@ -194,14 +196,26 @@ static void still_check(const struct switch_rig *rig)
 	fclose(report);
 }
 
+void rig_terminate(struct switch_rig *rig)
+{
+	kill(rig->pid, SIGTERM);
+}
+
 void rig_stop(struct switch_rig *rig)
+{
+	controller_detach(rig->controller);
+	rig->controller = NULL;
+	rig_terminate(rig);
+	rig_wait(rig);
+}
+
+void rig_wait(struct switch_rig *rig)
 {
 	char command[300];
 	int status = 0, waited;
 
 	controller_detach(rig->controller);
 	rig->controller = NULL;
-	kill(rig->pid, SIGTERM);
 	for (waited = 0; waitpid(rig->pid, &status, WNOHANG) == 0; waited++) {
 		if (waited > RIG_WAIT_MS / 10) {
 			kill(rig->pid, SIGKILL);

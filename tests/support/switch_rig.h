@@ -45,6 +45,9 @@ void rig_start_with(
 /* SIGTERM; it must end with status 0, and nothing may have been written to its log at level
  * error. */
 void rig_stop(struct switch_rig *rig);
+/* The two halves of it: SIGTERM, with the controller attached; and what rig_stop does then. */
+void rig_terminate(struct switch_rig *rig);
+void rig_wait(struct switch_rig *rig);
 /* After rig_stop: a counter of dataplane/counters.def, summed over workers; how many objects of a
  * pool ("messages", "payloads_384") were held at the end. */
 uint64_t rig_counter(const struct switch_rig *rig, const char *name);

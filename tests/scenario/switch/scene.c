@@ -38,6 +38,37 @@ unsigned scene_join(struct scene *s, const char *name, const struct rig_member_s
 	return who;
 }
 
+static void at_rest(struct scene *s, const char *const *pools, unsigned count)
+{
+	struct switch_rig *rig = &s->rig;
+	unsigned i;
+
+	for (i = 0; i < count; i++)
+		cr_expect_eq(rig_pool(rig, pools[i]), 0, "%s: %llu still held", pools[i],
+			(unsigned long long)rig_pool(rig, pools[i]));
+	cr_expect_eq(rig_counter(rig, "copies_begun"),
+		rig_counter(rig, "copies_whole") + rig_counter(rig, "copies_cut") +
+			rig_counter(rig, "copies_dropped"),
+		"copies that began and never ended:%s", rig->counted);
+	free(s->body);
+}
+
+void scene_ended(struct scene *s)
+{
+	/* Rooms and legs are still there: the controller did not take them away. */
+	static const char *const pools[] = { "payloads_384", "payloads_1536", "payloads_5120",
+		"payloads_buffer", "messages", "entries", "sessions", "connections", "outgoing",
+		"tails", "inbounds", "transactions", "ids", "texts", "output", "reports",
+		"report_blocks", "report_ranges" };
+	unsigned i;
+
+	rig_wait(&s->rig);
+	for (i = 0; i < s->count; i++)
+		if (s->peer[i].fd >= 0)
+			peer_close(&s->peer[i]);
+	at_rest(s, pools, sizeof(pools) / sizeof(pools[0]));
+}
+
 void scene_close(struct scene *s)
 {
 	static const char *const pools[] = { "payloads_384", "payloads_1536", "payloads_5120",
@@ -57,14 +88,7 @@ void scene_close(struct scene *s)
 		rig_event(rig, EVENT_ROOM_DRAINED, &s->room);
 	}
 	rig_stop(rig);
-	for (i = 0; i < sizeof(pools) / sizeof(pools[0]); i++)
-		cr_expect_eq(rig_pool(rig, pools[i]), 0, "%s: %llu still held", pools[i],
-			(unsigned long long)rig_pool(rig, pools[i]));
-	cr_expect_eq(rig_counter(rig, "copies_begun"),
-		rig_counter(rig, "copies_whole") + rig_counter(rig, "copies_cut") +
-			rig_counter(rig, "copies_dropped"),
-		"copies that began and never ended:%s", rig->counted);
-	free(s->body);
+	at_rest(s, pools, sizeof(pools) / sizeof(pools[0]));
 }
 
 char *scene_cpim(const struct scene *s, unsigned who, const struct words *words)

@@ -41,6 +41,8 @@ unsigned scene_join(struct scene *s, const char *name, const struct rig_member_s
 /* Closes the connections and the room, waits until it is drained, and stops the switch: nothing may
  * be held then, every message that began has ended, and so has every copy. */
 void scene_close(struct scene *s);
+/* The same for a switch that was told to stop: the connections are over, and it ends by itself. */
+void scene_ended(struct scene *s);
 
 /* A SEND of one chunk. What is left out: tid = id, from = the sender's address, to = the room, type
  * = text/plain, range = "1-N/N" of the whole body, flag = '$', headers none. */

@@ -474,3 +474,61 @@ Test(binding, one_that_waits_and_is_removed_does_not_hold_the_others_up)
 	expect_text(&s, ALICE, "behind it");
 	scene_close(&s);
 }
+
+/* Who is never let in is answered in the end, and soon where others wait behind it: through a relay
+ * they may be other people's. */
+Test(binding, one_that_is_never_let_in_does_not_hold_the_others_up)
+{
+	struct msrp_peer *both;
+	struct scene s;
+
+	for (unsigned round = 0; round < 2; round++) {
+		static const char *const requests[] = {
+			"SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: early\r\nContent-Type: message/cpim\r\n\r\n"
+			"From: <%s>\r\nTo: <" RIG_ROOM_URI ">\r\n\r\n\r\nx\r\n",
+			"NICKNAME\r\nTo-Path: %s\r\nFrom-Path: %s\r\nUse-Nickname: \"%s\"\r\n",
+		};
+
+		scene_open(&s,
+			&(struct scene_settings){
+				.workers = 2, .room = { .flags = ROOM_NICKNAME } },
+			"alice bob");
+		s.leg[CAROL] = rig_leg(&s.rig, &s.room, "carol", 2, false);
+		both = &s.peer[BOB];
+		peer_print(both, "MSRP early001 ");
+		peer_print(both, requests[round], s.leg[CAROL].uri, s.leg[CAROL].path,
+			s.leg[CAROL].address);
+		peer_print(both, "-------early001$\r\n");
+		SAY(&s, BOB, .id = "behind", .text = "behind it");
+		cr_assert(peer_take(both, RIG_WAIT_MS), "the connection is not read any more");
+		cr_assert(span_eq(both->chunk.tid, SPAN_LITERAL("early001")));
+		cr_assert_eq(both->chunk.status, 403);
+		expect_status(&s, BOB, "behind", 200);
+		expect_text(&s, ALICE, "behind it");
+		/* When it is let in after all, it is in. */
+		cr_assert_eq(rig_member(&s.rig, CMD_MEMBER_ADD, &s.leg[CAROL],
+				     &(struct rig_member_settings){ .participant = 2 }),
+			0);
+		REFUSED(&s, ALICE, 200, .id = "hello", .text = "hello");
+		for (unsigned i = 0; i < 2; i++)
+			cr_assert(peer_take(both, RIG_WAIT_MS));
+		scene_close(&s);
+		cr_assert_eq(rig_counter(&s.rig, "waits_ended"), 1);
+	}
+}
+
+Test(binding, alone_it_waits_as_long_as_a_binding_may_take)
+{
+	struct scene s;
+
+	scene_open(&s, &(struct scene_settings){ .msrp = "  bind_s: 0.5\n" }, "alice bob");
+	s.leg[CAROL] = rig_leg(&s.rig, &s.room, "carol", 2, false);
+	s.count = 3;
+	peer_connect(&s.peer[CAROL], s.rig.port);
+	knock(&s.peer[CAROL], s.leg[CAROL].uri, "bind0000");
+	SAY(&s, CAROL, .id = "early", .text = "too early");
+	cr_assert_eq(peer_status(&s.peer[CAROL], "bind0000"), 200);
+	expect_status(&s, CAROL, "early", 403);
+	scene_close(&s);
+	cr_assert_eq(rig_counter(&s.rig, "waits_ended"), 1);
+}

@@ -27,6 +27,7 @@
 #define QUIET_WINDOW  8u
 #define QUIET_URI     "sip:quiet@example.com"
 #define INPUT_MAX     (256u * 1024)
+#define CHUNKS_MAX    12u
 #define OPEN_MAX      256u
 #define GUESS_EVERY   1000u
 #define GUESSES       20u /* context.md 1.6 */
@@ -60,11 +61,14 @@ static size_t below(size_t n)
 struct open {
 	char id[CHUNK_TID_MAX + 1];
 	size_t len;
+	char *body;
+	uint64_t order; /* in which they began, from 1 */
 };
 
 struct reader {
 	struct open open[OPEN_MAX];
 	unsigned count;
+	uint64_t begun;
 };
 
 static struct open *open_find(struct reader *reader, struct span id)
@@ -75,11 +79,25 @@ static struct open *open_find(struct reader *reader, struct span id)
 	cr_assert_lt(reader->count, OPEN_MAX, "too many open messages");
 	memset(&reader->open[reader->count], 0, sizeof(reader->open[0]));
 	memcpy(reader->open[reader->count].id, id.at, id.len);
+	reader->open[reader->count].order = ++reader->begun;
 	return &reader->open[reader->count++];
 }
 
-/* What the switch sends is well-formed, and the chunks of a message follow each other. */
-static void chunk_check(struct reader *reader, const struct msrp_peer *peer)
+static void open_end(struct reader *reader, struct open *open)
+{
+	free(open->body);
+	*open = reader->open[--reader->count];
+}
+
+static void reader_clear(struct reader *reader)
+{
+	while (reader->count > 0)
+		open_end(reader, reader->open);
+}
+
+/* What the switch sends is well-formed, and the chunks of a message follow each other. Returns the
+ * message when it has ended: open_end is the caller's. */
+static struct open *chunk_check(struct reader *reader, const struct msrp_peer *peer)
 {
 	const struct chunk *chunk = &peer->chunk;
 	struct open *open;
@@ -87,15 +105,17 @@ static void chunk_check(struct reader *reader, const struct msrp_peer *peer)
 	cr_assert_eq(chunk->refuse, 0, "input %llu: the switch sends what is malformed: %s", input,
 		chunk->refuse_why);
 	if (chunk->method != METHOD_SEND)
-		return;
+		return NULL;
 	cr_assert(chunk->has_range && chunk->has_body, "input %llu", input);
 	open = open_find(reader, chunk->message_id);
 	cr_assert_eq(chunk->range.start, open->len + 1,
 		"input %llu: a chunk from %llu on, after %zu octets", input,
 		(unsigned long long)chunk->range.start, open->len);
+	open->body = realloc(open->body, open->len + peer->body_len + 1);
+	if (peer->body_len > 0)
+		memcpy(open->body + open->len, peer->body, peer->body_len);
 	open->len += peer->body_len;
-	if (chunk->flag != '+')
-		*open = reader->open[--reader->count];
+	return chunk->flag != '+' ? open : NULL;
 }
 
 /* ---- the attackers ---- */
@@ -106,6 +126,14 @@ static struct attacker {
 	char host[64], port[16], session[100];
 	uint64_t binds;
 } attackers[ATTACKERS];
+
+static void attacker_check(unsigned who)
+{
+	struct open *ended = chunk_check(&attackers[who].reader, &s.peer[who]);
+
+	if (ended != NULL)
+		open_end(&attackers[who].reader, ended);
+}
 
 /* A copy that wants an answer is mostly taken. The answer is lost where it falls into a body. */
 static void attacker_answer(unsigned who)
@@ -122,7 +150,7 @@ static bool attacker_drain(unsigned who)
 	struct msrp_peer *peer = &s.peer[who];
 
 	while (peer->fd >= 0 && peer_poll(peer)) {
-		chunk_check(&attackers[who].reader, peer);
+		attacker_check(who);
 		if (peer->chunk.method == METHOD_SEND &&
 			peer->chunk.failure_report == FAILURE_REPORT_YES)
 			attacker_answer(who);
@@ -134,29 +162,44 @@ static void attacker_leave(unsigned who)
 {
 	if (s.peer[who].fd >= 0)
 		peer_close(&s.peer[who]);
-	attackers[who].reader.count = 0;
+	reader_clear(&attackers[who].reader);
 }
 
-/* Binds anew. The end of the connection before may not have been noticed yet: then 506. */
+/* Names that members ask for are granted; other events are not needed. */
+static void control_turn(void)
+{
+	while (rig_event_within(&s.rig, EVENT_NICKNAME_ASKED, NULL, 0)) {
+		struct switch_cmd cmd = { .type = CMD_NICKNAME, .object = s.rig.event.object };
+
+		cmd.u.nickname.ask = s.rig.event.u.nickname.ask;
+		cmd.u.nickname.status = 200;
+		(void)rig_command(&s.rig, cmd.object.worker, &cmd, NULL); /* it may have left */
+	}
+	s.rig.kept_count = 0;
+}
+
+/* Binds anew. The end of the connection before may not have been noticed yet: then 506. A connection
+ * that waits for the answer about a nickname is not read, so names are answered meanwhile. */
 static void attacker_bind(unsigned who)
 {
 	struct msrp_peer *peer = &s.peer[who];
 	unsigned tries, status = 0;
 
-	for (tries = 0; tries < 1000 && status != 200; tries++) {
+	for (tries = 0; tries < 2000 && status != 200; tries++) {
 		attacker_leave(who);
 		peer_connect(peer, s.rig.port);
 		scene_ping(&s, who, "bindbind", "");
 		while (status == 0 || peer->chunk.method != METHOD_RESPONSE) {
 			cr_assert(peer_take(peer, RIG_WAIT_MS),
 				"input %llu: a new connection gets no answer", input);
-			chunk_check(&attackers[who].reader, peer);
+			attacker_check(who);
 			status = peer->chunk.status;
 		}
 		cr_assert(status == 200 || status == 506, "input %llu: %u", input, status);
 		if (status != 200) {
 			status = 0;
-			usleep(100);
+			usleep(tries < 100 ? 100 : 5000);
+			control_turn();
 		}
 	}
 	cr_assert_eq(status, 200, "input %llu: the session stays bound elsewhere", input);
@@ -202,6 +245,8 @@ static struct {
 	struct msrp_peer peer[QUIET];
 	struct reader reader[QUIET];
 	unsigned long long said, answered[QUIET], heard[QUIET][QUIET]; /* [listener][speaker] */
+	uint64_t *begun[QUIET][QUIET]; /* of each message heard: its place among those that began */
+	size_t room_for[QUIET][QUIET];
 } quiet;
 
 /* Message k: who says it and what. */
@@ -215,7 +260,7 @@ static char *quiet_body(unsigned long long k, size_t *len)
 		">\r\n\r\nContent-Type: text/plain\r\n\r\nnumber %llu ",
 		quiet.leg[k % QUIET].address, k);
 	for (size_t i = 0; i < content; i++)
-		body[head + i] = (char)('!' + (k + i * 7) % 90);
+		body[head + i] = k % 4 == 0 && i % 60 > 40 ? '-' : (char)('!' + (k + i * 7) % 90);
 	*len = head + content;
 	return body;
 }
@@ -241,20 +286,51 @@ static void quiet_say(void)
 	quiet.said++;
 }
 
-/* One thing that this member has got: the answer to its own next message, or a chunk of the next one
- * of one of the others. They are short enough to come in one chunk, but need not. */
+/* A quiet message is whole: one of the member that its From names, not heard before. Messages begin in
+ * the order they were said in; which of two that are open ends first is left to the switch. */
+static void quiet_hear(unsigned who, const struct open *open)
+{
+	static const char before[] = "number ";
+	const char *number = memmem(open->body, open->len, before, sizeof(before) - 1);
+	unsigned long long k = number != NULL ? strtoull(number + sizeof(before) - 1, NULL, 10) : 0;
+	unsigned from = (unsigned)(k % QUIET);
+	uint64_t **begun = &quiet.begun[who][from];
+	size_t wanted, same, at = (size_t)(k / QUIET);
+	char *body;
+
+	cr_assert(number != NULL && k < quiet.said && from != who,
+		"input %llu: what the quiet room gets was not said there: %.*s", input,
+		(int)open->len, open->body);
+	body = quiet_body(k, &wanted);
+	for (same = 0; same < wanted && same < open->len && body[same] == open->body[same]; same++)
+		;
+	cr_assert(same == wanted && same == open->len,
+		"input %llu: quiet message %llu of %zu octets comes as %zu, of which %zu are right: %.*s",
+		input, k, wanted, open->len, same, (int)open->len, open->body);
+	free(body);
+	if (at + 2 > quiet.room_for[who][from]) {
+		*begun = realloc(*begun, 2 * (at + 2) * sizeof(**begun));
+		memset(*begun + quiet.room_for[who][from], 0,
+			(2 * (at + 2) - quiet.room_for[who][from]) * sizeof(**begun));
+		quiet.room_for[who][from] = 2 * (at + 2);
+	}
+	cr_assert_eq((*begun)[at], 0, "input %llu: quiet message %llu comes twice", input, k);
+	(*begun)[at] = open->order;
+	cr_assert((at == 0 || (*begun)[at - 1] < open->order) &&
+			  ((*begun)[at + 1] == 0 || (*begun)[at + 1] > open->order),
+		"input %llu: quiet message %llu does not begin in its turn", input, k);
+	quiet.heard[who][from]++;
+}
+
+/* One thing that this member has got: the answer to its own next message, or a chunk. */
 static void quiet_take(unsigned who)
 {
-	static char *joined[QUIET][QUIET];
-	static size_t joined_len[QUIET][QUIET];
 	struct msrp_peer *peer = &quiet.peer[who];
 	const struct chunk *chunk = &peer->chunk;
-	unsigned from;
-	size_t len, *have;
-	char *body, **so_far, tid[40];
-	unsigned long long k;
+	struct open *ended;
+	char tid[40];
 
-	chunk_check(&quiet.reader[who], peer);
+	ended = chunk_check(&quiet.reader[who], peer);
 	if (chunk->method == METHOD_RESPONSE) {
 		snprintf(tid, sizeof(tid), "quiet%llu", quiet.answered[who] * QUIET + who);
 		cr_assert(chunk->status == 200 && span_eq(chunk->tid, span_of(tid)),
@@ -264,32 +340,11 @@ static void quiet_take(unsigned who)
 		return;
 	}
 	cr_assert_eq(chunk->method, METHOD_SEND, "input %llu", input);
-	for (from = 0; from < QUIET; from++)
-		if (peer->body_len > 6 &&
-			memmem(peer->body, peer->body_len, quiet.leg[from].address,
-				strlen(quiet.leg[from].address)) != NULL)
-			break;
-	/* One message of a few kilobytes is not interrupted while others are short: its head tells whose
-	 * it is, and a rest belongs to the one that is open. */
-	if (from == QUIET || chunk->range.start != 1)
-		for (from = 0; from < QUIET && joined_len[who][from] == 0; from++)
-			;
-	cr_assert(from < QUIET && from != who, "input %llu: a message of nobody", input);
-	so_far = &joined[who][from];
-	have = &joined_len[who][from];
-	*so_far = realloc(*so_far, *have + peer->body_len + 1);
-	memcpy(*so_far + *have, peer->body, peer->body_len);
-	*have += peer->body_len;
-	if (chunk->flag == '+')
+	if (ended == NULL)
 		return;
 	cr_assert_eq(chunk->flag, '$', "input %llu: a quiet message is cut", input);
-	k = quiet.heard[who][from] * QUIET + from;
-	body = quiet_body(k, &len);
-	cr_assert(len == *have && memcmp(body, *so_far, len) == 0,
-		"input %llu: message %llu of the quiet room is not what comes", input, k);
-	free(body);
-	*have = 0;
-	quiet.heard[who][from]++;
+	quiet_hear(who, ended);
+	open_end(&quiet.reader[who], ended);
 }
 
 static bool quiet_is_done(void)
@@ -358,8 +413,10 @@ static void quiet_close(void)
 			cr_assert_not(quiet.peer[i].closed, "a quiet connection was closed");
 		}
 	}
-	for (unsigned i = 0; i < QUIET; i++)
+	for (unsigned i = 0; i < QUIET; i++) {
 		peer_close(&quiet.peer[i]);
+		reader_clear(&quiet.reader[i]);
+	}
 	cr_assert_eq(rig_command(&s.rig, quiet.room.worker, &close, NULL), 0);
 	rig_event(&s.rig, EVENT_ROOM_DRAINED, &quiet.room);
 }
@@ -398,6 +455,8 @@ static void put_good(unsigned who)
 		"Success-Report: yes;Include-Sent-Count\r\n", "X-Other: thing\r\n" };
 	const char *ask = asks[below(sizeof(asks) / sizeof(asks[0]))];
 	size_t content = below(8) == 0 ? below(60000) : below(3000), total, done = 0;
+	size_t start[CHUNKS_MAX + 1];
+	unsigned turn[CHUNKS_MAX], count;
 	char head[600];
 	char *body;
 
@@ -410,18 +469,34 @@ static void put_good(unsigned who)
 	for (size_t i = 0; i < content; i++)
 		body[total + i] = (char)(i % 64 == 0 ? '-' : next());
 	total += content;
-	do {
-		size_t n = below(2) == 0 ? total - done : 1 + below(total - done);
+	for (count = 0; count < CHUNKS_MAX && done < total; count++) {
+		size_t n = below(2) == 0 || count + 1 == CHUNKS_MAX ? total - done
+								    : 1 + below(total - done);
 
-		if (n > total - done)
-			n = total - done;
-		put_text(
-			"MSRP g%llux%zu SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: g%llu\r\n%sByte-Range: %zu-*/%zu\r\nContent-Type: message/cpim\r\n\r\n",
-			input, done, s.leg[who].uri, s.leg[who].path, input, ask, done + 1, total);
-		put(body + done, n);
-		put_text("\r\n-------g%llux%zu%c\r\n", input, done, done + n == total ? '$' : '+');
+		start[count] = done;
 		done += n;
-	} while (done < total && len < INPUT_MAX / 2);
+	}
+	start[count] = total;
+	for (unsigned i = 0; i < count; i++)
+		turn[i] = i;
+	/* Some come in another order, and some twice. */
+	for (size_t swaps = below(4) == 0 ? below(2 * count) : 0; swaps > 0; swaps--) {
+		unsigned one = (unsigned)below(count), other = (unsigned)below(count),
+			 was = turn[one];
+
+		turn[one] = turn[other];
+		if (below(8) != 0)
+			turn[other] = was;
+	}
+	for (unsigned i = 0; i < count && len < INPUT_MAX / 2; i++) {
+		size_t from = start[turn[i]], n = start[turn[i] + 1] - from;
+
+		put_text(
+			"MSRP g%llux%u SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: g%llu\r\n%sByte-Range: %zu-*/%zu\r\nContent-Type: message/cpim\r\n\r\n",
+			input, i, s.leg[who].uri, s.leg[who].path, input, ask, from + 1, total);
+		put(body + from, n);
+		put_text("\r\n-------g%llux%u%c\r\n", input, i, from + n == total ? '$' : '+');
+	}
 	free(body);
 }
 
@@ -603,19 +678,6 @@ static void push(unsigned who)
 	}
 }
 
-/* Names that members ask for are granted; other events are not needed. */
-static void control_turn(void)
-{
-	while (rig_event_within(&s.rig, EVENT_NICKNAME_ASKED, NULL, 0)) {
-		struct switch_cmd cmd = { .type = CMD_NICKNAME, .object = s.rig.event.object };
-
-		cmd.u.nickname.ask = s.rig.event.u.nickname.ask;
-		cmd.u.nickname.status = 200;
-		(void)rig_command(&s.rig, cmd.object.worker, &cmd, NULL); /* it may have left */
-	}
-	s.rig.kept_count = 0;
-}
-
 /* One who guesses session ids, of the right form: 481 each time, and then the end. */
 static void guess(void)
 {
@@ -698,7 +760,7 @@ static void all_live(void)
 				continue;
 			do {
 				cr_assert(peer_take(peer, RIG_WAIT_MS), "%s hears nothing", id);
-				chunk_check(&attackers[k].reader, peer);
+				attacker_check(k);
 			} while (peer->chunk.method != METHOD_SEND ||
 				 memmem(peer->body, peer->body_len, id, strlen(id)) == NULL);
 		}

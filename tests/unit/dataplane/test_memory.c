@@ -32,7 +32,7 @@ Test(memory, the_least_is_the_least)
 	static const uint16_t workers[] = { 1, 3, 8, 64 };
 	static const uint32_t legs[] = { 2, 100, 10000, 300000 };
 	struct memory plan;
-	unsigned w, l;
+	unsigned w, l, i;
 
 	for (w = 0; w < 4; w++) {
 		for (l = 0; l < 4; l++) {
@@ -46,6 +46,11 @@ Test(memory, the_least_is_the_least)
 			cr_assert_not(memory_make(&plan, &shared),
 				"%u workers, %u legs: less than %llu MiB would do", workers[w],
 				legs[l], (unsigned long long)mb);
+			shared.memory = (mb << 20) / workers[w];
+			cr_assert(memory_make(&plan, &shared));
+			for (i = 0; i < MEMORY_POOLS; i++)
+				cr_assert_geq(plan.lines[i].count, plan.lines[i].least, "%s",
+					plan.lines[i].name);
 		}
 	}
 }
@@ -109,9 +114,10 @@ Test(memory, a_worker_takes_what_was_planned)
 /* All legs may be on one worker: of what each leg needs at least, every worker has enough for all. */
 Test(memory, each_worker_has_room_for_every_leg)
 {
-	struct switch_shared shared = shared_of(8, 10000, 4096);
+	struct switch_shared shared = shared_of(8, 10000, 64);
 	struct memory plan;
 
+	shared.memory = memory_least(&shared);
 	cr_assert(memory_make(&plan, &shared));
 	cr_assert_geq(plan.lines[MEMORY_legs].count, 10000);
 	cr_assert_geq(plan.lines[MEMORY_confs_small].count, 10000);

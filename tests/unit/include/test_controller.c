@@ -94,7 +94,7 @@ Test(names, each_command_event_and_cause_has_its_own)
 	cr_expect_str_eq(switch_command_name(CMD_COUNT - 1), "DRAIN");
 	cr_expect_str_eq(switch_command_name(CMD_COUNT), "?");
 	cr_expect_str_eq(switch_event_name(EVENT_ANSWER), "ANSWER");
-	cr_expect_str_eq(switch_event_name(EVENT_COUNT - 1), "SNAPSHOT_END");
+	cr_expect_str_eq(switch_event_name(EVENT_COUNT - 1), "DRAINING");
 	cr_expect_str_eq(switch_event_name(UINT_MAX), "?");
 	cr_expect_str_eq(leg_cause_text(LEG_CAUSE_LOST), "MSRP connection lost");
 	cr_expect_str_eq(leg_cause_text(LEG_CAUSE_NONE), "");
