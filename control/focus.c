@@ -67,11 +67,22 @@ static void switch_up(void *arg)
 	recover_up(focus);
 }
 
+/* Who is in stays: the next switch gets the rooms, and everybody is offered anew (recover.c). */
+static void switch_draining(void *arg)
+{
+	struct focus *focus = arg;
+
+	log_info("focus", "switch drains, nobody is let in until the next conferences=%u",
+		focus->conferences.count);
+	focus->draining = true;
+}
+
 static void switch_down(void *arg)
 {
 	struct focus *focus = arg;
 
 	focus->attached++;
+	focus->draining = false;
 	log_warning("focus", "switch lost conferences=%u", focus->conferences.count);
 	recover_down(focus);
 }
@@ -202,6 +213,7 @@ int focus_new(struct focus **out, const struct config *config)
 	};
 	static const struct media_ops media_ops = {
 		.up = switch_up,
+		.draining = switch_draining,
 		.down = switch_down,
 		.leg_changed = leg_changed,
 		.room_counts = room_counted,

@@ -47,6 +47,7 @@ struct focus {
 	uint64_t groups_generation; /* up to which conferences know of their groups' documents */
 	bool groups_busy;           /* a document waits to be read */
 	bool stopping;              /* no new conferences */
+	bool draining;              /* nor here: the switch is about to go */
 	unsigned attached;          /* how often the switch came or went: descriptors changed */
 	unsigned watched;           /* the value of attached whose descriptors ua watches */
 	uint64_t impossible;        /* events met in a state whose cell is empty */

@@ -102,7 +102,7 @@ struct media {
 	void *arg;
 
 	struct controller *controller; /* NULL: not attached */
-	bool up, lost, closing, dirty;
+	bool up, lost, closing, dirty, draining;
 	unsigned busy; /* inside media_poll */
 	int said;      /* the last attach result that was logged */
 	uint32_t workers, next_worker, instance, epoch;
@@ -680,6 +680,11 @@ static void on_event(void *arg, uint32_t w, const struct switch_event *event, co
 	case EVENT_SNAPSHOT_ROOM: on_snapshot_room(m, event); break;
 	case EVENT_SNAPSHOT_LEG: on_snapshot_leg(m, event, text); break;
 	case EVENT_SNAPSHOT_END: m->lanes[w].snapshot_open = false; break;
+	case EVENT_DRAINING: /* of each worker */
+		if (!m->draining && m->ops.draining != NULL)
+			m->ops.draining(m->arg);
+		m->draining = true;
+		break;
 	default: log_warning("media", "an unknown event type=%u", event->type);
 	}
 }
@@ -790,7 +795,7 @@ static void let_down(struct media *m)
 	}
 	controller_detach(m->controller);
 	m->controller = NULL;
-	m->up = m->lost = m->dirty = false;
+	m->up = m->lost = m->dirty = m->draining = false;
 }
 
 static void go_down(struct media *m)

@@ -34,6 +34,9 @@ struct media_leg;  /* one MSRP session in it */
 
 struct media_ops {
 	void (*up)(void *arg); /* commands are accepted from now on */
+	/* The switch is about to go: it takes no new rooms and legs; `down` follows when what has
+	 * begun is done. May be NULL. */
+	void (*draining)(void *arg);
 	/* The switch has gone. Every room and leg handle stays, but is dead until freed. */
 	void (*down)(void *arg);
 	/* While the switch's objects are listed after an attachment, before `up`: a room or leg of

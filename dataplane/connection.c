@@ -11,6 +11,9 @@
 #define WAIT_SHARED_MS 2000         /* for a membership, before others that share the connection */
 #define DISPLACED_MAX  4            /* connections closed to make room for one */
 #define UNFINISHED_MS  2000         /* when memory is low */
+#define FLUSH_WRITE    (16u * 1024) /* octets that cost about as much as a write */
+#define FLUSH_SHARE    64           /* writes for a room before it is another's turn: 0.2 ms */
+#define FLUSH_TURN     2048         /* writes before the sockets are read again: some 7 ms */
 #define READ_MIN       (16u * 1024) /* less room than this in a receive buffer: the next one */
 
 /* ---- life ---- */
@@ -59,6 +62,7 @@ void connection_carry(struct worker *worker, struct connection *conn, struct msr
 	session->connection = conn;
 	session->next = conn->sessions;
 	conn->sessions = session;
+	rate_init(worker, session);
 }
 
 void connection_let_go(struct worker *worker, struct connection *conn, struct msrp_session *session)
@@ -69,6 +73,8 @@ void connection_let_go(struct worker *worker, struct connection *conn, struct ms
 		;
 	*link = session->next;
 	session->connection = NULL;
+	if (conn->held == session)
+		conn->held = NULL;
 	if (session->asking) {
 		session->asking = false;
 		conn->asking--;
@@ -195,7 +201,8 @@ void connection_close_when_sent(struct worker *worker, struct connection *conn)
 static void *on_accepted(void *owner, struct tcp_conn *tcp)
 {
 	struct worker *worker = owner;
-	struct connection *conn = connection_new(worker, tcp);
+	struct connection *conn =
+		worker->pressure < PRESSURE_DOORS ? connection_new(worker, tcp) : NULL;
 
 	if (conn == NULL)
 		worker->counters.connections_refused++;
@@ -219,13 +226,50 @@ static void on_closed(void *user, int reason)
 
 /* ---- output ---- */
 
+uint32_t connection_line_count(const struct worker *worker, const struct room_part *part)
+{
+	const struct flush_line *line = &worker->lines[part->line];
+
+	return part->line_serial != 0 && line->serial == part->line_serial ? line->count : 0;
+}
+
+/* The line of the room that it has most to do with now; when all lines are taken, the first. */
+static unsigned line_of(struct worker *worker, const struct connection *conn)
+{
+	uint64_t unused = ~worker->lines_used & ~(uint64_t)1;
+	struct room_part *part;
+
+	if (conn->active == NULL)
+		return 0;
+	part = &conn->active->conf->room->part[worker->index];
+	if (part->line_serial != 0 && worker->lines[part->line].serial == part->line_serial)
+		return part->line;
+	if (unused == 0)
+		return 0;
+	if (++worker->line_serial == 0)
+		worker->line_serial = 1;
+	part->line = (uint8_t)__builtin_ctzll(unused);
+	part->line_serial = worker->lines[part->line].serial = worker->line_serial;
+	return part->line;
+}
+
 void connection_mark_dirty(struct worker *worker, struct connection *conn)
 {
+	struct flush_line *line;
+	unsigned n;
+
 	if (conn->dirty || conn->dead)
 		return;
+	n = line_of(worker, conn);
+	line = &worker->lines[n];
 	conn->dirty = true;
-	conn->dirty_next = worker->dirty;
-	worker->dirty = conn;
+	conn->dirty_next = NULL;
+	if (line->count++ == 0)
+		line->first = conn;
+	else
+		line->last->dirty_next = conn;
+	line->last = conn;
+	worker->lines_used |= 1ull << n;
 	worker->dirty_count++;
 }
 
@@ -265,7 +309,7 @@ bool connection_write(
 
 	if (conn->dead)
 		return false;
-	if (conn->control == NULL)
+	if (conn->control == NULL && conn->active == NULL)
 		conn->written_at = worker->now_ms;
 	connection_mark_dirty(worker, conn);
 	while (len > 0) {
@@ -598,7 +642,7 @@ static void on_response(struct worker *worker, struct connection *conn, const st
 		backlog_refused(worker, conn, chunk->tid);
 	if (chunk->status != 481 && chunk->status != 506)
 		return;
-	/* RFC 4975 10.7, 10.11: the peer knows the session no longer, or not here, and nothing more
+	/* RFC 4975 10.8, 10.10: the peer knows the session no longer, or not here, and nothing more
 	 * may be sent into it. */
 	while (session != NULL &&
 		!worker_tid_is_ours(worker, pool_index(&worker->sessions, session), chunk->tid))
@@ -619,6 +663,23 @@ static void wait_begin(struct worker *worker, struct connection *conn, struct ms
 		return;
 	session->waits = true;
 	session->waits_since = (uint32_t)worker->now_ms;
+}
+
+static bool room_is_full(const struct msrp_session *session)
+{
+	return atomic_load_explicit(&session->conf->room->full, memory_order_relaxed) > 0;
+}
+
+/* May what this session sends be read now? 0: yes; 1: when its room is less full; else in how many
+ * ms. */
+static uint64_t session_waits(const struct worker *worker, const struct msrp_session *session)
+{
+	uint64_t ms;
+
+	if (room_is_full(session))
+		return 1;
+	ms = rate_is_on(worker) ? rate_wait_ms(worker, session) : 0;
+	return ms == 1 ? 2 : ms;
 }
 
 /* The head of a request or response. */
@@ -672,6 +733,12 @@ static enum take on_head(struct worker *worker, struct connection *conn, struct 
 			return TAKE;
 		}
 	}
+	if (conn->sessions->next != NULL && session_waits(worker, session) > 0) {
+		/* Others share the connection: what is theirs was read up to here. */
+		conn->held = session;
+		conn->waiting = true;
+		return KEEP;
+	}
 	if (session->asking)
 		asked(worker, conn, session);
 	/* Nearly every From-Path is the peer's a=path to the letter. */
@@ -706,17 +773,28 @@ static enum take on_head(struct worker *worker, struct connection *conn, struct 
 	return TAKE;
 }
 
+/* The only session of a connection; NULL: it has none, or several. */
+static struct msrp_session *sole(const struct connection *conn)
+{
+	struct msrp_session *session = conn->sessions;
+
+	return session != NULL && session->next == NULL ? session : NULL;
+}
+
 /* Parses; returns how many octets are done with. */
 static size_t parse(struct worker *worker, struct connection *conn, const uint8_t *octets,
 	size_t len, struct buffer *buffer)
 {
 	struct chunk_in before = conn->in;
 	struct chunk chunk;
+	const struct msrp_session *payer;
+	bool rates = rate_is_on(worker);
 	size_t pos = 0, used;
 
 	while (!conn->dead && !conn->closing && !conn->broken) {
 		if (conn->between)
 			before = conn->in;
+		payer = conn->current;
 		switch (chunk_in_feed(
 			&conn->in, span_make(octets + pos, len - pos), &used, &chunk)) {
 		case CHUNK_HEAD:
@@ -725,6 +803,7 @@ static size_t parse(struct worker *worker, struct connection *conn, const uint8_
 				return pos;
 			}
 			conn->between = false;
+			payer = conn->current;
 			break;
 		case CHUNK_BODY:
 			if (conn->current != NULL)
@@ -741,6 +820,8 @@ static size_t parse(struct worker *worker, struct connection *conn, const uint8_
 			conn->broken = true;
 			break;
 		}
+		if (rates && !conn->dead && (payer != NULL || (payer = sole(conn)) != NULL))
+			rate_take(worker, payer, RATE_OCTETS, used);
 		pos += used;
 	}
 	return len;
@@ -767,6 +848,23 @@ static void keep(struct worker *worker, struct connection *conn, struct buffer *
 	conn->park_len = len;
 }
 
+static void pause_reading(struct worker *worker, struct connection *conn);
+static void pause_for(struct worker *worker, struct connection *conn, uint64_t ms);
+
+/* Its next request waits in the octets that are kept. */
+static void pause_held(struct worker *worker, struct connection *conn)
+{
+	uint64_t ms = session_waits(worker, conn->held);
+
+	if (ms <= 1) {
+		worker->counters.pauses_room++;
+		pause_reading(worker, conn);
+	} else {
+		worker->counters.pauses_rate++;
+		pause_for(worker, conn, ms);
+	}
+}
+
 /* False: the connection is over, and its record may be another's already. */
 static bool run(struct worker *worker, struct connection *conn, struct buffer *buffer,
 	uint32_t start, uint32_t len)
@@ -780,6 +878,8 @@ static bool run(struct worker *worker, struct connection *conn, struct buffer *b
 		inbound_pause(worker, conn->sessions);
 	if (!conn->dead && !conn->broken)
 		keep(worker, conn, buffer, start + (uint32_t)used, len - (uint32_t)used);
+	if (!conn->dead && conn->held != NULL)
+		pause_held(worker, conn);
 	conn->parsing = false;
 	alive = !conn->dead && !conn->broken;
 	if (conn->broken && !conn->dead)
@@ -791,20 +891,16 @@ static bool run(struct worker *worker, struct connection *conn, struct buffer *b
 	return alive;
 }
 
-static bool rooms_are_full(const struct connection *conn)
+/* Its answers wait for the peer, or it is not the time of what would be read. */
+static uint64_t may_not_read_ms(const struct worker *worker, const struct connection *conn)
 {
-	const struct msrp_session *session;
+	const struct msrp_session *session = conn->held;
 
-	for (session = conn->sessions; session != NULL; session = session->next)
-		if (atomic_load_explicit(&session->conf->room->full, memory_order_relaxed) > 0)
-			return true;
-	return false;
-}
-
-/* Its answers wait for the peer, or its room's fan-out is behind. */
-static bool may_not_read(const struct connection *conn)
-{
-	return conn->control_octets > CONNECTION_CONTROL_MAX || rooms_are_full(conn);
+	if (conn->control_octets > CONNECTION_CONTROL_MAX || !pressure_lets_read(worker, conn))
+		return 1;
+	if (session == NULL)
+		session = conn->current != NULL ? conn->current : sole(conn);
+	return session != NULL ? session_waits(worker, session) : 0;
 }
 
 static void pause_reading(struct worker *worker, struct connection *conn)
@@ -814,6 +910,75 @@ static void pause_reading(struct worker *worker, struct connection *conn)
 	conn->paused = true;
 	conn->paused_next = worker->paused;
 	worker->paused = conn;
+}
+
+/* Not looked at again before ms have gone, or LIMITED_SLOTS * LIMITED_MS. */
+static void pause_for(struct worker *worker, struct connection *conn, uint64_t ms)
+{
+	uint64_t slots = ms / LIMITED_MS + 1;
+	struct connection **slot;
+
+	if (conn->paused)
+		return;
+	if (slots >= LIMITED_SLOTS)
+		slots = LIMITED_SLOTS - 1;
+	if (worker->limited_count++ == 0)
+		worker->limited_at = worker->now_ms / LIMITED_MS;
+	slot = &worker->limited[(worker->now_ms / LIMITED_MS + slots) % LIMITED_SLOTS];
+	conn->paused = true;
+	conn->paused_next = *slot;
+	*slot = conn;
+}
+
+unsigned connection_wait_ms(const struct worker *worker, unsigned most)
+{
+	uint64_t slot = worker->limited_at, due;
+	unsigned i;
+
+	for (i = 0; worker->limited_count > 0 && i < LIMITED_SLOTS; i++) {
+		slot++;
+		if (worker->limited[slot % LIMITED_SLOTS] == NULL)
+			continue;
+		due = slot * LIMITED_MS;
+		return due <= worker->now_ms         ? 0
+		       : due - worker->now_ms < most ? (unsigned)(due - worker->now_ms)
+						     : most;
+	}
+	return most;
+}
+
+/* True: it pauses, and is counted. */
+static bool pause_if_limited(struct worker *worker, struct connection *conn)
+{
+	const struct msrp_session *session = conn->current != NULL ? conn->current : sole(conn);
+	uint64_t ms;
+
+	if (session == NULL)
+		return false;
+	if (room_is_full(session)) {
+		worker->counters.pauses_room++;
+		pause_reading(worker, conn);
+		return true;
+	}
+	ms = rate_is_on(worker) ? rate_wait_ms(worker, session) : 0;
+	if (ms > 0) {
+		worker->counters.pauses_rate++;
+		pause_for(worker, conn, ms);
+	}
+	return ms > 0;
+}
+
+/* What a member may still send limits what is read of it at once. */
+static void read_less(const struct worker *worker, const struct connection *conn, size_t *size)
+{
+	const struct msrp_session *session = conn->current != NULL ? conn->current : sole(conn);
+	uint64_t most;
+
+	if (!rate_is_on(worker) || session == NULL)
+		return;
+	most = rate_read_max(worker, session);
+	if (*size > most)
+		*size = most;
 }
 
 static struct buffer *worker_rx(struct worker *worker)
@@ -846,11 +1011,13 @@ static void *on_receive_into(void *user, size_t *size)
 		pause_reading(worker, conn);
 		return NULL;
 	}
-	if (rooms_are_full(conn)) {
-		worker->counters.pauses_room++;
+	if (!pressure_lets_read(worker, conn)) {
+		worker->counters.pauses_producer++;
 		pause_reading(worker, conn);
 		return NULL;
 	}
+	if (pause_if_limited(worker, conn))
+		return NULL;
 	if (park != NULL) {
 		if (park->refs > 1 || park == worker->rx) {
 			/* Others' octets are in it too: the unfinished head moves to a buffer of
@@ -869,6 +1036,7 @@ static void *on_receive_into(void *user, size_t *size)
 			conn->park_start = 0;
 		}
 		*size = BUFFER_OCTETS - conn->park_len;
+		read_less(worker, conn, size);
 		return park->octets + conn->park_len;
 	}
 	if (worker_rx(worker) == NULL) {
@@ -878,6 +1046,7 @@ static void *on_receive_into(void *user, size_t *size)
 	if (conn->tail_len > 0)
 		memcpy(worker->rx->octets + worker->rx_used, conn->tail->octets, conn->tail_len);
 	*size = BUFFER_OCTETS - worker->rx_used - conn->tail_len;
+	read_less(worker, conn, size);
 	return worker->rx->octets + worker->rx_used + conn->tail_len;
 }
 
@@ -890,6 +1059,9 @@ static void on_received(void *user, size_t octets)
 
 	worker->counters.octets_in += octets;
 	conn->received_at = (uint32_t)worker->now_ms;
+	conn->recent_octets += (uint32_t)octets;
+	if (conn->recent_octets > worker->most_recent)
+		worker->most_recent = conn->recent_octets;
 	if (buffer != NULL) {
 		start = conn->park_start;
 		len = conn->park_len + (uint32_t)octets;
@@ -921,6 +1093,7 @@ void connection_resume(struct worker *worker, struct connection *conn)
 	bool alive = true;
 
 	conn->waiting = false;
+	conn->held = NULL;
 	if (buffer == NULL && conn->tail_len > 0) {
 		/* A request as short as this is not complete, or it would not be here. */
 		tcp_resume(conn->tcp);
@@ -936,46 +1109,121 @@ void connection_resume(struct worker *worker, struct connection *conn)
 		tcp_resume(conn->tcp);
 }
 
-void connection_resume_paused(struct worker *worker)
+static void resume_list(struct worker *worker, struct connection *conn)
 {
-	struct connection *conn = worker->paused, *next;
+	struct connection *next;
+	uint64_t ms;
 
-	if (conn == NULL || !worker_can_receive(worker))
-		return;
-	worker->paused = NULL;
 	for (; conn != NULL; conn = next) {
 		next = conn->paused_next;
 		conn->paused = false;
-		if (conn->dead)
+		if (conn->dead) {
 			connection_free(worker, conn);
-		else if (may_not_read(conn))
+			continue;
+		}
+		ms = may_not_read_ms(worker, conn);
+		if (ms == 1)
 			pause_reading(worker, conn); /* still: the transport is not asked in vain */
+		else if (ms > 1)
+			pause_for(worker, conn, ms);
+		else if (conn->held != NULL)
+			connection_resume(worker, conn);
 		else
 			tcp_resume(conn->tcp); /* asks again, and pauses again if it must */
 	}
 }
 
+static void resume_limited(struct worker *worker)
+{
+	uint64_t now = worker->now_ms / LIMITED_MS;
+	struct connection **slot, *list, *conn;
+
+	while (worker->limited_count > 0 && worker->limited_at < now) {
+		worker->limited_at++;
+		slot = &worker->limited[worker->limited_at % LIMITED_SLOTS];
+		list = *slot;
+		*slot = NULL;
+		for (conn = list; conn != NULL; conn = conn->paused_next)
+			worker->limited_count--;
+		resume_list(worker, list);
+	}
+}
+
+void connection_resume_paused(struct worker *worker)
+{
+	struct connection *conn = worker->paused;
+
+	if ((conn == NULL && worker->limited_count == 0) || !worker_can_receive(worker))
+		return;
+	worker->paused = NULL;
+	resume_list(worker, conn);
+	resume_limited(worker);
+}
+
+/* What it has to send goes to the transport. */
+static void flush(struct worker *worker, struct connection *conn)
+{
+	if (conn->dead) {
+		connection_free(worker, conn);
+		return;
+	}
+	if (conn->broken) {
+		connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+		return;
+	}
+	if (conn->tcp != NULL)
+		backlog_flush(worker, conn);
+	if (conn->closing && !conn->dead && !conn->dirty && conn->control == NULL)
+		connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+}
+
+/* The next in turn that is not empty. */
+static unsigned next_line(struct worker *worker)
+{
+	unsigned from = (worker->line_last + 1u) % FLUSH_LINES;
+	uint64_t ahead = worker->lines_used >> from << from;
+
+	return (unsigned)__builtin_ctzll(ahead != 0 ? ahead : worker->lines_used);
+}
+
+static struct connection *line_take(struct worker *worker, unsigned n)
+{
+	struct flush_line *line = &worker->lines[n];
+	struct connection *conn = line->first;
+
+	line->first = conn->dirty_next;
+	worker->dirty_count--;
+	if (--line->count == 0) {
+		line->serial = 0;
+		worker->lines_used &= ~(1ull << n);
+	}
+	conn->dirty = false;
+	return conn;
+}
+
+/* A line's turn. What it costs is reckoned in writes: a connection is one, and 16 KiB are. */
+static unsigned flush_line(struct worker *worker, unsigned n, uint32_t *visits)
+{
+	uint64_t before = worker->counters.octets_out;
+	unsigned cost = 0, taken = 0;
+
+	while (cost<FLUSH_SHARE && * visits> 0 && worker->lines_used >> n & 1) {
+		flush(worker, line_take(worker, n));
+		--*visits;
+		taken++;
+		cost = taken + (unsigned)((worker->counters.octets_out - before) / FLUSH_WRITE);
+	}
+	return cost;
+}
+
 void connection_flush_dirty(struct worker *worker)
 {
-	struct connection *conn = worker->dirty, *next;
+	uint32_t visits = worker->dirty_count; /* what comes meanwhile has its turn after input */
+	unsigned cost = 0;
 
-	worker->dirty = NULL;
-	worker->dirty_count = 0;
-	for (; conn != NULL; conn = next) {
-		next = conn->dirty_next;
-		conn->dirty = false;
-		if (conn->dead) {
-			connection_free(worker, conn);
-			continue;
-		}
-		if (conn->broken) {
-			connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
-			continue;
-		}
-		if (conn->tcp != NULL)
-			backlog_flush(worker, conn);
-		if (conn->closing && !conn->dead && !conn->dirty && conn->control == NULL)
-			connection_close(worker, conn, LEG_CAUSE_PROTOCOL);
+	while (visits > 0 && cost < FLUSH_TURN && worker->lines_used != 0) {
+		worker->line_last = (uint8_t)next_line(worker);
+		cost += flush_line(worker, worker->line_last, &visits);
 	}
 }
 
@@ -1011,6 +1259,8 @@ static void look_after(struct worker *worker, struct connection *conn, bool low)
 		connection_resume(worker, conn);
 		return;
 	}
+	if (conn->recent_octets > 0)
+		conn->recent_octets /= 2;
 	ask_tick(worker, conn);
 	for (session = conn->sessions; session != NULL; session = session->next)
 		inbound_tick(worker, session);
@@ -1022,13 +1272,7 @@ static void look_after(struct worker *worker, struct connection *conn, bool low)
 		 * must not keep the others from being read. */
 		worker->counters.connections_unfinished++;
 		connection_close(worker, conn, LEG_CAUSE_MEMORY);
-	} else if (conn->control != NULL &&
-		   worker->now_ms - conn->written_at >= worker->shared->congestion_kill_ms) {
-		/* A peer that never takes its answers would keep their blocks for ever, and be
-		 * woken for in vain. */
-		worker->counters.evictions++;
-		connection_close(worker, conn, LEG_CAUSE_CONGESTED);
-	} else if (conn->sessions == NULL &&
+	} else if (!backlog_tick(worker, conn) && conn->sessions == NULL &&
 		   now - conn->since >= worker->shared->connection_bind_ms) {
 		/* RFC 4975 leaves it open; context.md 1.4: a connection that binds nothing is
 		 * closed. */
@@ -1042,6 +1286,7 @@ void connection_tick(struct worker *worker)
 	struct connection *conn, *next;
 	bool low = worker->buffers.free_count < worker->buffers.count / 4;
 
+	worker->most_recent /= 2;
 	for (conn = TAILQ_FIRST(&worker->unused); conn != NULL; conn = next) {
 		next = TAILQ_NEXT(conn, life);
 		look_after(worker, conn, low);

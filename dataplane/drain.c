@@ -63,7 +63,7 @@ static void cut(struct worker *worker, struct connection *conn)
 
 	for (session = conn->sessions; session != NULL; session = session->next) {
 		inbound_refuse_open(worker, session, 413);
-		msrp_session_leave(worker, session, false);
+		msrp_session_leave(worker, session, LEAVE_CUT);
 	}
 }
 

@@ -248,6 +248,10 @@ static void shared_fill(struct switch_shared *shared, const struct config *confi
 	shared->leg_queue_messages = (uint32_t)config->msrp_leg_queue_messages;
 	shared->open_messages = (uint32_t)config->msrp_open_messages;
 	shared->leg_queue_octets = config->msrp_leg_queue;
+	shared->least_rate = config->msrp_least_rate;
+	shared->rates[RATE_MESSAGES] = config->msrp_rate_messages;
+	shared->rates[RATE_OCTETS] = config->msrp_rate_octets;
+	shared->rates[RATE_EGRESS] = config->msrp_egress_octets;
 	shared->connection_bind_ms =
 		config->msrp_bind_ms > 0 ? config->msrp_bind_ms : UINT64_MAX / 2;
 	shared->chunk_reception_ms = config->msrp_chunk_reception_ms;

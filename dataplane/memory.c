@@ -9,10 +9,11 @@
  * its events still name. 64 are accepted at a time from each of 16 listeners at most. */
 #define TRANSPORT_SPARE (64u * 16)
 
-static const uint32_t all_parts = 0
+_Static_assert(0
 #define POOL(name, member, octets, of64, besides, parts, margin, least, what) +parts
 #include "dataplane/pools.def"
-	;
+		== PARTS,
+	"pools.def: the parts must come to 64");
 
 static uint32_t rooms_of_one(const struct switch_shared *shared)
 {
@@ -23,6 +24,7 @@ static void lines_fill(struct memory *plan, const struct switch_shared *shared)
 {
 	const unsigned W = shared->workers;
 	const uint32_t R = rooms_of_one(shared);
+	const uint32_t RATED = rate_is_asked(shared) ? 64 : 0;
 	const struct memory_line lines[] = {
 #define POOL(name, member, octets, of64, besides, parts, margin, least, what)                      \
 	{ #name, what, offsetof(struct worker, member), octets, of64, besides, parts, least, 0 },
@@ -43,7 +45,6 @@ bool memory_make(struct memory *plan, const struct switch_shared *shared)
 	bool fits = true;
 	unsigned i;
 
-	assert(all_parts == PARTS);
 	memset(plan, 0, sizeof(*plan));
 	lines_fill(plan, shared);
 	for (i = 0; i < MEMORY_POOLS; i++) {

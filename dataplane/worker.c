@@ -136,6 +136,7 @@ int worker_init(struct worker *worker, struct switch_shared *shared, uint16_t in
 		if (pool_init((struct pool *)(void *)((char *)worker + plan.lines[i].pool),
 			    &worker->arena, plan.lines[i].octets, plan.lines[i].count) != 0)
 			goto none;
+	pressure_init(worker);
 	worker->transport_records = plan.connections;
 	if (plan.transport > 0)
 		worker->transport_memory = arena_take(&worker->arena, plan.transport);
@@ -239,25 +240,6 @@ static void run_remote(struct worker *worker)
 
 /* ---- the loop ---- */
 
-/* What a member does not take lies in the memory of those who sent it: a worker that cannot read
- * for two ticks has the worst member of every worker evicted. */
-static void relieve(struct worker *worker)
-{
-	bool before = worker->short_of_memory;
-	unsigned w;
-
-	worker->short_of_memory = worker->paused != NULL && !worker_can_receive(worker);
-	atomic_store_explicit(
-		&worker->wants_relief, before && worker->short_of_memory, memory_order_relaxed);
-	for (w = 0; w < worker->shared->workers; w++) {
-		if (atomic_load_explicit(
-			    &worker->shared->worker[w]->wants_relief, memory_order_relaxed)) {
-			backlog_relieve(worker);
-			return;
-		}
-	}
-}
-
 static void tick(struct worker *worker)
 {
 	if (worker->now_ms - worker->ticked_at < TICK_MS)
@@ -265,16 +247,14 @@ static void tick(struct worker *worker)
 	worker->ticked_at = worker->now_ms;
 	worker->ticks++;
 	connection_tick(worker);
-	backlog_tick(worker);
 	report_tick(worker);
 	leg_tick(worker);
 	room_tick(worker);
-	relieve(worker);
 }
 
 static bool may_sleep(struct worker *worker)
 {
-	return worker->local == NULL && worker->work == NULL && worker->dirty == NULL &&
+	return worker->local == NULL && worker->work == NULL && worker->lines_used == 0 &&
 	       post_may_sleep(&worker->posts) && mailbox_may_sleep(worker);
 }
 
@@ -285,7 +265,9 @@ void worker_step(struct worker *worker, bool sleep)
 	if (sleep && may_sleep(worker))
 		wait_ms = worker->paused != NULL
 				  ? WAIT_SHORT_MS
-				  : (int)drain_wait_ms(worker, mailbox_wait_ms(worker, TICK_MS));
+				  : (int)drain_wait_ms(
+					    worker, connection_wait_ms(worker,
+							    mailbox_wait_ms(worker, TICK_MS)));
 	tcp_wait(worker->tcp, wait_ms);
 	worker->now_ms = worker->shared->clock_ms();
 	if (sleep) {
@@ -297,6 +279,7 @@ void worker_step(struct worker *worker, bool sleep)
 	mailbox_run(worker);
 	worker_run_local(worker);
 	run_remote(worker);
+	pressure_look(worker);
 	tcp_poll(worker->tcp);
 	worker_run_local(worker);
 	fanout_run(worker);

@@ -17,7 +17,9 @@
 #include "dataplane/mailbox.h"
 #include "dataplane/memory.h"
 #include "dataplane/pool.h"
+#include "dataplane/memory.h"
 #include "dataplane/post.h"
+#include "dataplane/pressure.h"
 #include "dataplane/switch/backlog.h"
 #include "dataplane/switch/fanout.h"
 #include "dataplane/switch/inbound.h"
@@ -26,6 +28,7 @@
 #include "dataplane/switch/msrp_session.h"
 #include "dataplane/switch/nickname.h"
 #include "dataplane/switch/payload.h"
+#include "dataplane/switch/rate.h"
 #include "dataplane/switch/reorder.h"
 #include "dataplane/switch/report.h"
 #include "dataplane/switch/room.h"
@@ -47,7 +50,9 @@ struct switch_shared {
 	uint64_t max_message;
 	uint32_t leg_queue_messages, open_messages;
 	uint64_t leg_queue_octets;
-	uint64_t transaction_ms; /* 0: no limit */
+	uint64_t least_rate;        /* octets a second that a congested member must take */
+	uint64_t rates[RATE_KINDS]; /* a second, of each member; 0: no limit */
+	uint64_t transaction_ms;    /* 0: no limit */
 	uint64_t connection_bind_ms, chunk_reception_ms, congestion_kill_ms, count_wait_ms,
 		count_cap_ms;
 	uint64_t
@@ -70,8 +75,13 @@ struct worker {
 	uint64_t now_ms;
 	uint64_t ticked_at;
 	uint32_t ticks;
-	bool short_of_memory;      /* at the last tick nothing could be read */
-	_Atomic bool wants_relief; /* nor at the one before: read by the other workers */
+	uint8_t pressure;          /* enum pressure */
+	bool short_of_memory;      /* when it was looked at last, and queues pin it */
+	_Atomic bool wants_relief; /* and at the time before: read by the other workers */
+	uint64_t relieved_at;      /* ms; when that was looked at last */
+	uint64_t read_most;        /* octets of late: connections that sent more are not read */
+	uint64_t most_recent;      /* octets of late of the largest producer */
+	uint32_t pressure_below[MEMORY_POOLS]; /* so many free of a pool are few */
 	struct tcp *tcp;
 	struct mailbox mailbox;
 	struct post_queue posts;
@@ -87,11 +97,19 @@ struct worker {
 
 	struct buffer *rx; /* what the next read goes into */
 	uint32_t rx_used;  /* octets in front that payloads refer to */
+	struct pool rates; /* struct rate, by the session's index */
 	/* Those that carry a session, and those that do not, the oldest first. */
 	TAILQ_HEAD(connection_list, connection) used, unused;
-	struct connection *dirty, *paused;
+	struct flush_line lines[FLUSH_LINES]; /* connections with something to send, by rooms */
+	uint64_t lines_used;                  /* bit n: line n is not empty */
+	uint32_t line_serial;
+	uint8_t line_last; /* that had its turn */
+	struct connection *paused;
+	struct connection *limited[LIMITED_SLOTS]; /* not read before a time: by LIMITED_MS */
+	uint64_t limited_at;                       /* the last time that was looked at */
+	uint32_t limited_count;
 	struct outgoing *outgoing_to[OUTGOING_BUCKETS];
-	uint32_t dirty_count; /* on the dirty list */
+	uint32_t dirty_count; /* in all lines */
 	struct room_part *work, *work_last;
 	struct drain drain;
 	struct post drained;

@@ -19,9 +19,10 @@
  *                for those who got a part of them. What is whole is written, answered and reported.
  *                Then, or when the time is over, the legs are removed.
  * LEG_REMOVE,
- * MEMBER_REMOVE: what it is sending gets 413 (403) and '#'. Of what it was to receive, that which is
- *                whole is written, the rest ends with '#'; it is no longer counted (it left). A
- *                removed leg is unbound when its queue is empty and its own chunks are answered.
+ * MEMBER_REMOVE: what it is sending gets 413 (403, from its next chunk on) and '#'. Of what it was
+ *                to receive, that which is whole is written, the rest ends with '#'; it is no
+ *                longer counted (it left). A removed leg is unbound when its queue is empty and
+ *                its own chunks are answered.
  * Neither EVENT_LEG_GONE nor EVENT_ROOM_DRAINED has to be waited for by a controller that is done
  * with them: commands about such objects are answered -ENOENT meanwhile. */
 #ifndef INCLUDE_SWITCH_CMD_H

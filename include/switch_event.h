@@ -74,7 +74,7 @@ struct room_counts {         /* cumulative since the room was opened */
 	uint64_t octets;     /* of their bodies, as received */
 	uint64_t deliveries; /* whole messages written to members */
 	uint64_t cut;        /* messages ended with '#' towards a member */
-	uint64_t skipped;    /* messages not given to a member: type, congestion, memory */
+	uint64_t skipped;    /* messages not given to a member: congestion, memory */
 };
 
 struct switch_event {

@@ -106,7 +106,7 @@ bool intake_is_welcome(struct focus *focus, struct dialog *dialog, const struct 
 	/* CF-7.2.1.2-R2, CF-7.2.1.2-R2a, CF-7.2.1.2-R2b */
 	if (!request->authenticated)
 		intake_refuse(focus, dialog, 403, "Forbidden", "Originator not authenticated");
-	else if (focus->stopping || !media_is_up(focus->media))
+	else if (focus->stopping || focus->draining || !media_is_up(focus->media))
 		intake_refuse(focus, dialog, 503, "Service Unavailable", NULL);
 	else
 		return true;

@@ -318,7 +318,7 @@ static bool judged(struct refer *refer, struct ua_transaction *t)
 		refuse(refer->focus, t, 486, "Too many participants");
 		return false;
 	}
-	if (refer->adding > 0 && refer->focus->stopping) {
+	if (refer->adding > 0 && (refer->focus->stopping || refer->focus->draining)) {
 		refuse(refer->focus, t, 503, NULL);
 		return false;
 	}

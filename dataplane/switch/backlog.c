@@ -10,10 +10,11 @@
 	2048u /* a body up to here is copied behind its head: that costs less than a span of its own */
 #define QUANTUM                                                                                    \
 	(16u * 1024) /* of one message while others wait for the same connection: context.md 2.7 */
-#define INTERRUPT  2048u /* RFC 4975 7.1.1: a chunk is not interrupted before so many octets */
-#define ROUNDS_MAX 8     /* writes of one connection in one turn of the loop */
-#define LOOK_SHARE 64    /* queues are looked at when the room had this part of their limit more */
-#define DASHES     "-------"
+#define INTERRUPT    2048u /* RFC 4975 7.1.1: a chunk is not interrupted before so many octets */
+#define ROUNDS_MAX   8     /* writes of one connection in one turn of the loop */
+#define RELIEF_LEAST 65536 /* octets: less than this is not worth a cut when memory is low */
+#define LOOK_SHARE   64 /* queues are looked at when the room had this part of their limit more */
+#define DASHES       "-------"
 
 enum segment_kind { SEGMENT_CONTROL, SEGMENT_HEAD, SEGMENT_BODY, SEGMENT_END };
 
@@ -402,6 +403,19 @@ static void plan_chunk(struct plan *plan, struct view *view, uint32_t offset, si
 	}
 }
 
+/* How much of its body a message gets before others have their turn. One that is long, and begins
+ * while more wait to begin behind it, gets no more than it must: they need not wait for sixteen
+ * of its kind. */
+static size_t quantum(const struct plan *plan, const struct entry *entry, bool more_begin)
+{
+	const struct message *message = entry->message;
+	uint64_t total = message->total;
+
+	if (total == BYTE_RANGE_UNKNOWN)
+		total = part_of(plan, entry)->octets;
+	return more_begin && total > QUANTUM ? INTERRUPT : QUANTUM;
+}
+
 /* The chunk that is open on the wire goes on, ends, or is interrupted because others wait. */
 static void plan_open_chunk(struct plan *plan)
 {
@@ -419,7 +433,11 @@ static void plan_open_chunk(struct plan *plan)
 	if (others) {
 		/* Responses and REPORTs MUST interrupt (RFC 4975 7.1.1); other messages share
 		 * fairly. */
-		limit = conn->control_octets > conn->rest_octets ? INTERRUPT : QUANTUM;
+		limit = conn->control_octets > conn->rest_octets
+				? INTERRUPT
+				: quantum(plan, entry,
+					  entry->flags & ENTRY_FIRST &&
+						  conn->open_session->fresh != NULL);
 		limit = conn->open_octets < limit ? limit - conn->open_octets : 0;
 	}
 	plan_chunk(plan, entry->flags & ENTRY_CUT ? NULL : entry->view, entry->offset, limit);
@@ -452,19 +470,6 @@ static bool plan_control(struct plan *plan, size_t from, size_t octets)
 
 static void entry_finish(
 	struct worker *worker, struct msrp_session *session, struct entry *entry, bool whole);
-
-/* How much of its body a message gets before others have their turn. One that is long, and begins
- * while more wait to begin behind it, gets no more than it must: they need not wait for sixteen
- * of its kind. */
-static size_t quantum(const struct plan *plan, const struct entry *entry, bool more_begin)
-{
-	const struct message *message = entry->message;
-	uint64_t total = message->total;
-
-	if (total == BYTE_RANGE_UNKNOWN)
-		total = part_of(plan, entry)->octets;
-	return more_begin && total > QUANTUM ? INTERRUPT : QUANTUM;
-}
 
 /* One chunk of this entry. False: the plan is full. */
 static bool plan_entry(struct plan *plan, struct msrp_session *session, struct entry *entry,
@@ -617,7 +622,8 @@ static uint64_t pins(const struct worker *worker, struct msrp_session *session)
 	return sum;
 }
 
-/* It pins no more than this: what came to the room since it was known to pin what `base` says. */
+/* It pins no more than this (but for a part in LOOK_SHARE of the limit): what came to its room since
+ * it was known what it pins. */
 static uint64_t pins_at_most(const struct worker *worker, struct msrp_session *session)
 {
 	return room_part_of(worker, session)->appended - session->base;
@@ -763,7 +769,8 @@ static void plan_commit(struct plan *plan, size_t taken)
 		switch ((enum segment_kind)segment->kind) {
 		case SEGMENT_CONTROL: control_consume(worker, conn, n); break;
 		case SEGMENT_BODY:
-			conn->open_octets += n;
+			if (conn->open_octets < QUANTUM)
+				conn->open_octets += (uint32_t)n;
 			body_taken(worker, segment, n);
 			break;
 		case SEGMENT_HEAD: head_taken(plan, segment); break;
@@ -801,8 +808,11 @@ void backlog_flush(struct worker *worker, struct connection *conn)
 		if (taken < 0)
 			return; /* closed() follows and unbinds the sessions */
 		worker->counters.octets_out += (uint64_t)taken;
-		if (taken > 0)
+		if (taken > 0) {
 			conn->written_at = worker->now_ms;
+			if (conn->window_octets < UINT32_MAX / 2)
+				conn->window_octets += (uint32_t)taken;
+		}
 		plan_commit(&plan, (size_t)taken);
 		if ((size_t)taken < plan.octets) {
 			conn->blocked = true; /* writable() follows */
@@ -855,7 +865,8 @@ static void drop_composing(struct worker *worker, struct msrp_session *session)
 /* More than the limit is pinned, as messages grew: whole ones that have not begun go, the newest
  * first, then begun ones are cut, those that pin most first. A quarter more than must, so that it
  * is not looked at again at once. Returns what is left. */
-static uint64_t shed(struct worker *worker, struct msrp_session *session, uint64_t sum, uint64_t to)
+static uint64_t shed(struct worker *worker, struct msrp_session *session, uint64_t sum, uint64_t to,
+	uint64_t *dropped, uint64_t *cut)
 {
 	struct entry *entry, *worst;
 	uint64_t most, octets;
@@ -863,7 +874,7 @@ static uint64_t shed(struct worker *worker, struct msrp_session *session, uint64
 	while (sum > to && session->fresh != NULL) {
 		entry = session->fresh->prev;
 		sum -= entry_pins(worker, entry);
-		worker->counters.copies_dropped_congested++;
+		++*dropped;
 		entry_skip(worker, session, entry);
 	}
 	while (sum > to) {
@@ -880,7 +891,7 @@ static uint64_t shed(struct worker *worker, struct msrp_session *session, uint64
 		if (worst == NULL)
 			break;
 		sum -= most;
-		worker->counters.copies_cut_congested++;
+		++*cut;
 		entry_cut(worker, session, worst);
 	}
 	session->base = room_part_of(worker, session)->appended - sum;
@@ -895,18 +906,24 @@ static void congest_if_high(struct worker *worker, struct msrp_session *session)
 	uint64_t limit = shared->leg_queue_octets, octets = 0;
 	bool high = session->queue_count * 10ull >= shared->leg_queue_messages * 8ull;
 
-	if (pins_at_most(worker, session) >= limit / 10 * 8 + limit / LOOK_SHARE)
+	if (pins_at_most(worker, session) * 10 >= limit * 8)
 		octets = pins(worker, session);
-	if (octets * 10 < limit * 8 && !high)
+	if (octets * 10 < limit * 8 && !high) {
+		/* Near below: not walked again for each message that comes and goes. */
+		if (octets > limit / 10 * 8 - limit / LOOK_SHARE)
+			session->base += octets - (limit / 10 * 8 - limit / LOOK_SHARE);
 		return;
+	}
 	if (!session->congested) {
 		set_congested(worker, session, true);
 		drop_composing(worker, session);
 		clear_if_low(worker, session);
-		octets = pins_at_most(worker, session);
+		octets = pins(worker, session);
 	}
 	if (octets > limit)
-		shed(worker, session, octets, limit / 4 * 3);
+		shed(worker, session, octets, limit / 4 * 3,
+			&worker->counters.copies_dropped_congested,
+			&worker->counters.copies_cut_congested);
 }
 
 /* The time that a peer takes nothing is counted from when there was something. */
@@ -1027,7 +1044,7 @@ void backlog_drop_all(struct worker *worker, struct msrp_session *session)
 		entry_finish(worker, session, session->fresh, false);
 }
 
-void backlog_keep_whole(struct worker *worker, struct msrp_session *session)
+static void cut_some(struct worker *worker, struct msrp_session *session, bool whole_too)
 {
 	struct entry *entry, *next;
 
@@ -1035,14 +1052,25 @@ void backlog_keep_whole(struct worker *worker, struct msrp_session *session)
 		entry_cut(worker, session, session->idle);
 	for (entry = session->begun; entry != NULL; entry = next) {
 		next = ring_next(&session->begun, entry);
-		if (!(entry->flags & ENTRY_CUT) && !entry->message->part[worker->index].ended)
+		if (!(entry->flags & ENTRY_CUT) &&
+			(whole_too || !entry->message->part[worker->index].ended))
 			entry_cut(worker, session, entry);
 	}
 	for (entry = session->fresh; entry != NULL; entry = next) {
 		next = ring_next(&session->fresh, entry);
-		if (!entry->message->part[worker->index].ended)
+		if (whole_too || !entry->message->part[worker->index].ended)
 			entry_finish(worker, session, entry, false);
 	}
+}
+
+void backlog_cut_all(struct worker *worker, struct msrp_session *session)
+{
+	cut_some(worker, session, true);
+}
+
+void backlog_cut_unfinished(struct worker *worker, struct msrp_session *session)
+{
+	cut_some(worker, session, false);
 }
 
 void backlog_grown(struct worker *worker, struct room_part *part)
@@ -1099,49 +1127,120 @@ static bool any_congested(const struct connection *conn)
 	return false;
 }
 
-void backlog_tick(struct worker *worker)
+/* A peer that holds what is due to others, or what it asked for itself, and does not take it. */
+static bool is_behind(const struct connection *conn)
 {
-	struct connection *conn, *next;
+	return conn->blocked && (conn->control != NULL || any_congested(conn));
+}
 
-	for (conn = TAILQ_FIRST(&worker->used); conn != NULL; conn = next) {
-		next = TAILQ_NEXT(conn, life);
-		if (!conn->blocked ||
-			worker->now_ms - conn->written_at < worker->shared->congestion_kill_ms ||
-			!any_congested(conn))
-			continue;
+/* RFC 7701 6.4: after a few minutes of congestion the session is ended. Without progress, or with
+ * next to none: an octet now and then would keep a queue for ever. It is the connection that is
+ * looked at, as all its sessions wait for the same peer. */
+static bool is_slow(struct worker *worker, struct connection *conn)
+{
+	const struct switch_shared *shared = worker->shared;
+	uint64_t kill_ms = shared->congestion_kill_ms;
+	uint32_t now = (uint32_t)worker->now_ms | 1, ms; /* never 0 */
+
+	if (conn->window_at == 0) {
+		conn->window_at = now;
+		conn->window_octets = 0;
+	}
+	if (worker->now_ms - conn->written_at >= kill_ms) {
 		worker->counters.evictions++;
-		connection_close(worker, conn, LEG_CAUSE_CONGESTED);
+		return true;
+	}
+	ms = now - conn->window_at;
+	if (ms < kill_ms)
+		return false;
+	if (conn->window_octets < ms * shared->least_rate / 1000) {
+		worker->counters.evictions_slow++;
+		return true;
+	}
+	conn->window_at = 0;
+	return false;
+}
+
+bool backlog_tick(struct worker *worker, struct connection *conn)
+{
+	if (!is_behind(conn)) {
+		conn->window_at = 0;
+		return false;
+	}
+	if (!is_slow(worker, conn))
+		return false;
+	connection_close(worker, conn, LEG_CAUSE_CONGESTED);
+	return true;
+}
+
+static uint64_t most_pinned(struct worker *worker)
+{
+	struct msrp_session *session;
+	struct connection *conn;
+	uint64_t most = 0, octets;
+
+	TAILQ_FOREACH(conn, &worker->used, life)
+	for (session = conn->active; session != NULL; session = session->active_next) {
+		octets = pins(worker, session);
+		if (octets > most)
+			most = octets;
+	}
+	return most;
+}
+
+static void shed_from(struct worker *worker, uint64_t least)
+{
+	struct msrp_session *session, *next;
+	struct connection *conn;
+	uint64_t octets;
+
+	TAILQ_FOREACH(conn, &worker->used, life)
+	for (session = conn->active; session != NULL; session = next) {
+		next = session->active_next;
+		octets = pins_at_most(worker, session);
+		if (octets < least)
+			continue;
+		shed(worker, session, octets, 0, &worker->counters.copies_dropped_memory,
+			&worker->counters.copies_cut_memory);
+		clear_if_low(worker, session);
 	}
 }
 
-static uint64_t connection_pins(const struct worker *worker, const struct connection *conn)
+/* Of those whose peer takes nothing, the one that holds most answers, or entries. */
+static struct connection *worst_stalled(const struct worker *worker)
 {
-	struct msrp_session *session;
-	uint64_t sum = conn->control_octets;
-
-	for (session = conn->active; session != NULL; session = session->active_next)
-		sum += pins(worker, session);
-	return sum;
-}
-
-bool backlog_relieve(struct worker *worker)
-{
+	const struct msrp_session *session;
 	struct connection *conn, *worst = NULL;
-	uint64_t most = 0, octets;
+	uint64_t most = 0, held;
 
 	TAILQ_FOREACH(conn, &worker->used, life)
 	{
 		if (!is_stalled(worker, conn))
 			continue;
-		octets = connection_pins(worker, conn);
-		if (octets > most) {
-			most = octets;
+		held = conn->control_octets;
+		for (session = conn->sessions; session != NULL; session = session->next)
+			held += session->queue_count * sizeof(struct entry);
+		if (held > most) {
+			most = held;
 			worst = conn;
 		}
 	}
+	return worst;
+}
+
+void backlog_relieve(struct worker *worker)
+{
+	uint64_t most = most_pinned(worker);
+	struct connection *worst;
+
+	/* Many may pin the same octets: all those that are nearly as bad let go at once. */
+	if (most >= RELIEF_LEAST) {
+		shed_from(worker, most / 2);
+		return;
+	}
+	worst = worst_stalled(worker);
 	if (worst == NULL)
-		return false;
+		return;
 	worker->counters.evictions_memory++;
 	connection_close(worker, worst, LEG_CAUSE_MEMORY);
-	return true;
 }

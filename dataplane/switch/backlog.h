@@ -34,9 +34,10 @@ void backlog_flush(struct worker *worker, struct connection *conn);
 /* The session goes: its entries are dropped, a begun one is counted as cut. */
 void backlog_drop_all(struct worker *worker, struct msrp_session *session);
 
-/* The session takes part no longer: what is not whole is given up, and ended with '#' where it was
- * begun. */
-void backlog_keep_whole(struct worker *worker, struct msrp_session *session);
+/* The session takes part no longer: all, or what is not whole, is given up, and ended with '#' where
+ * it was begun. */
+void backlog_cut_all(struct worker *worker, struct msrp_session *session);
+void backlog_cut_unfinished(struct worker *worker, struct msrp_session *session);
 
 /* What a view costs beside its octets, about: a sender may put a single octet into each. */
 #define BACKLOG_VIEW_OCTETS 512u
@@ -52,8 +53,10 @@ void backlog_refused(struct worker *worker, struct connection *conn, struct span
  * before this one. What was not begun, or is written already, stays as it is. */
 void backlog_refused_message(struct worker *worker, struct msrp_session *session, struct span id);
 
-/* Once a second: eviction of members without progress. */
-void backlog_tick(struct worker *worker);
-/* Memory is low: evicts the member that pins the oldest octets. True: one was evicted. */
-bool backlog_relieve(struct worker *worker);
+/* Once a second: a peer that takes nothing, or too little, of what waits for it is evicted. True: the
+ * connection was closed for it. */
+bool backlog_tick(struct worker *worker, struct connection *conn);
+/* Memory is low: the queues that pin most are emptied, what is begun is cut. When none pins much,
+ * the stalled connection that holds most is closed. */
+void backlog_relieve(struct worker *worker);
 #endif

@@ -197,13 +197,12 @@ static bool work(struct worker *worker, struct room_part *part, struct view *vie
 	struct entry *entry;
 
 	if (view->payload->flags & PAYLOAD_BEGIN) {
-		while ((session = part->cursor) != NULL && *budget > 0) {
+		while ((session = part->cursor) != NULL && *budget > 0 &&
+			connection_line_count(worker, part) < FANOUT_CONNECTIONS) {
 			part->cursor = session->member_next;
 			--*budget;
 			if (!eligible(worker, message, session))
 				continue;
-			if (worker->dirty_count >= FANOUT_CONNECTIONS)
-				*budget = 0;
 			if (!backlog_add(worker, session, message, view)) {
 				atomic_fetch_add_explicit(&part->skipped, 1, memory_order_relaxed);
 				if (part_of(worker, message)->report != NULL)

@@ -15,8 +15,8 @@ struct room_part;
 struct msrp_session;
 
 /* In one worker_step, of all rooms together. What one slice holds for a member goes out in one
- * write, so a small slice costs writes; but writing is what takes time, so the slice also ends when
- * so many connections have something to send: input waits some 30 ms at most. */
+ * write, so a small slice costs writes; but more than these connections of one room are not kept
+ * waiting for it. */
 #define FANOUT_SLICE       16384 /* entries */
 #define FANOUT_CONNECTIONS 4096
 

@@ -407,6 +407,8 @@ static bool emit(struct worker *worker, struct msrp_session *session, struct inb
 	payload->inbound = in;
 	payload->offset = in->sent;
 	in->sent += len;
+	if (in->recipients > 0)
+		rate_take(worker, session, RATE_EGRESS, (uint64_t)len * in->recipients);
 	conn->pending = payload;
 	return true;
 }
@@ -767,11 +769,14 @@ enum inbound_take inbound_send(
 	}
 	if (in == NULL) {
 		known = status == 0 && id_is_known(session, hash);
+		rate_take(worker, session, RATE_MESSAGES, 1);
 		if (status == 0 && !known && worker->drain.phase != DRAIN_NONE)
 			status = 413; /* nothing begins any more */
 		if (known)
 			/* RFC 4975 7.3.1: acknowledged as usual, not delivered again. */
 			worker->counters.messages_duplicate++;
+		else if (status == 0 && worker->pressure >= PRESSURE_MESSAGES)
+			worker->counters.messages_refused_memory++;
 		else if ((status == 0 || status == 413) && has_place(worker, session))
 			in = inbound_new(worker, session, chunk, hash);
 		if (in == NULL && !known && status == 0)
@@ -983,6 +988,11 @@ void inbound_verdict(struct worker *worker, struct payload *payload)
 	unsigned status = payload->status;
 	uint8_t flags = payload->flags;
 
+	if (flags & PAYLOAD_BEGIN && status == 200 && in->session != NULL) {
+		/* Known only now: what was given until then is paid for now. */
+		in->recipients = payload->message->recipients;
+		rate_take(worker, in->session, RATE_EGRESS, in->sent * in->recipients);
+	}
 	if (tx != NULL) {
 		if (status == 200 && tx->last > in->accepted)
 			in->accepted = tx->last;

@@ -104,6 +104,7 @@ struct inbound {
 	uint64_t accepted;   /* the last octet of chunks that were answered 200; 0: none */
 	uint64_t total;      /* as declared, or said by '$'; or BYTE_RANGE_UNKNOWN */
 	uint64_t sent;       /* octets given to the room */
+	uint32_t recipients; /* of the message, once the room has said so: egress is limited */
 	uint64_t touched_at; /* ms */
 	size_t head_resume;
 	uint32_t head_len;

@@ -241,12 +241,12 @@ void leg_bind_ask(struct worker *worker, struct msrp_session *session)
 	if (leg == NULL || leg->removing || session->secure != (leg->tls != 0) ||
 		!span_eq(
 			leg->conf->session_id, span_make(session->session_id, SESSION_ID_OCTETS))) {
-		answer_bind(worker, session, 481); /* RFC 4975 10.7 */
+		answer_bind(worker, session, 481); /* RFC 4975 10.8 */
 		return;
 	}
 	if (leg->session != NULL) {
 		if (!leg->rebind || leg->rebinding != NULL) {
-			answer_bind(worker, session, 506); /* RFC 4975 10.11 */
+			answer_bind(worker, session, 506); /* RFC 4975 10.10 */
 			return;
 		}
 		/* A re-INVITE permitted it: the old binding goes first. */
@@ -422,6 +422,10 @@ int leg_add(struct worker *worker, struct room *room, uint8_t slot, const struct
 	if (room->closing || settings->tls != 0 || settings->setup > LEG_ACTIVE ||
 		check_path(path) != 0 || target_choose(settings, path, connect, &target) != 0)
 		return -EINVAL;
+	if (worker->pressure >= PRESSURE_DOORS) {
+		worker->counters.commands_refused++;
+		return -ENOBUFS;
+	}
 	leg = pool_get(&worker->legs);
 	if (leg == NULL)
 		return -ENOBUFS;

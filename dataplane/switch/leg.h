@@ -2,7 +2,7 @@
 /* leg: the control record of one MSRP session with one peer, on the home worker of its room.
  *
  * Place:    mailbox (commands) -> leg -> msrp_session, which lives on the worker where the connection landed.
- * Spec:     RFC 4975 5.4 (binding), 10.7 (481), 10.11 (506); context.md 1.4.
+ * Spec:     RFC 4975 5.4 (binding), 10.8 (481), 10.10 (506); context.md 1.4.
  * Threads:  the home worker only. It alone decides 481 and 506, so two racing binds have one
  *           winner. The session is reached by posts: the leg's own control record, one at a time,
  *           level-triggered.

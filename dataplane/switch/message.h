@@ -100,6 +100,7 @@ struct message {
 	uint32_t to_participant; /* private */
 	uint64_t workers;        /* bit w: worker w has a part */
 	uint32_t count;          /* Distribution-Count */
+	uint32_t recipients;     /* legs that it began for, about: the sender's egress */
 	uint8_t id_len, type_len;
 	uint16_t to_len, from_len;
 	char id[MESSAGE_ID_OCTETS];     /* fresh: never the sender's */

@@ -107,7 +107,7 @@ void msrp_session_leaving(struct worker *worker)
 		late = (int32_t)((uint32_t)worker->now_ms - session->leave.until) >= 0;
 		if (session->member &&
 			(late || (int32_t)(part->work_done - session->leave.work) >= 0))
-			msrp_session_leave(worker, session, true);
+			msrp_session_leave(worker, session, LEAVE_KEEP);
 		if (session->member)
 			continue;
 		if (!session->removing)
@@ -117,14 +117,15 @@ void msrp_session_leaving(struct worker *worker)
 	}
 }
 
-void msrp_session_leave(struct worker *worker, struct msrp_session *session, bool keep)
+void msrp_session_leave(struct worker *worker, struct msrp_session *session, enum session_leave how)
 {
 	struct room_part *part = &session->conf->room->part[worker->index];
 
-	if (keep)
-		backlog_keep_whole(worker, session);
-	else
-		backlog_drop_all(worker, session);
+	switch (how) {
+	case LEAVE_KEEP: backlog_cut_unfinished(worker, session); break;
+	case LEAVE_CUT: backlog_cut_all(worker, session); break;
+	case LEAVE_DROP: backlog_drop_all(worker, session); break;
+	}
 	if (!session->member)
 		return;
 	fanout_member_leaves(part, session);
@@ -146,7 +147,7 @@ void msrp_session_unbind(struct worker *worker, struct msrp_session *session, en
 	struct connection *conn = session->connection;
 
 	inbound_abandon_all(worker, session);
-	msrp_session_leave(worker, session, false);
+	msrp_session_leave(worker, session, LEAVE_DROP);
 	leaving_end(session);
 	transaction_orphan_all(conn, session);
 	if (conn->current == session) {
@@ -181,16 +182,19 @@ void msrp_session_control(struct worker *worker, struct leg_control *control)
 		if (control->ending) /* context.md 1.6: 413, room closing */
 			inbound_refuse_open(worker, session, 413);
 		if (session->member && !control->member) {
-			inbound_refuse_open(worker, session, control->remove ? 413 : 403);
-			if (control->drop)
-				msrp_session_leave(worker, session, false);
+			if (control->remove)
+				inbound_refuse_open(worker, session, 413);
+			/* Whose peer has not shown that it is there is not waited for; and `ask` lies
+			 * where `leave` would. */
+			if (control->drop || session->asking)
+				msrp_session_leave(worker, session, LEAVE_CUT);
 			else
 				leaving_begin(worker, session, control->joined);
 		} else if (session->member && control->joined != session->joined) {
 			/* It left and came back before this one could be sent: what began meanwhile
 			 * is not its. */
 			leaving_end(session);
-			msrp_session_leave(worker, session, true);
+			msrp_session_leave(worker, session, LEAVE_KEEP);
 		}
 		if (control->remove && !control->drop && !session->asking &&
 			(session->leaving || !is_done(session))) {

@@ -96,9 +96,14 @@ void msrp_session_unbound_ack(struct worker *worker, struct msrp_session *sessio
 /* Takes the session off its connection and tells its leg. Open messages end. */
 void msrp_session_unbind(struct worker *worker, struct msrp_session *session, enum leg_cause cause);
 void msrp_session_join(struct worker *worker, struct msrp_session *session, uint64_t joined);
-/* It takes part no longer, at once. keep: what has come whole is still written; the rest, and
- * otherwise all, gets '#'. */
-void msrp_session_leave(struct worker *worker, struct msrp_session *session, bool keep);
+/* It takes part no longer, at once. */
+enum session_leave {
+	LEAVE_KEEP, /* what has come whole is still written; the rest gets '#' */
+	LEAVE_CUT,  /* all gets '#' */
+	LEAVE_DROP, /* nothing more can be written */
+};
+void msrp_session_leave(
+	struct worker *worker, struct msrp_session *session, enum session_leave how);
 /* Once a turn: those who leave in good order. */
 void msrp_session_leaving(struct worker *worker);
 

@@ -5,6 +5,8 @@
 #include "dataplane/switch/address.h"
 #include "dataplane/worker.h"
 
+#define LEAVING_MS 1000 /* for the end-lines of what is given up */
+
 size_t room_size(unsigned workers)
 {
 	return sizeof(struct room) + workers * sizeof(struct room_part);
@@ -29,11 +31,15 @@ int room_open(struct worker *worker, uint8_t slot, const struct object_tag *tag,
 	const struct room_settings *settings, struct span uris, struct span wrapped,
 	struct room **out)
 {
-	struct room *room = pool_get(&worker->rooms);
+	struct room *room = NULL;
 	uint32_t generation;
 	unsigned w;
 	int result;
 
+	if (worker->pressure >= PRESSURE_DOORS)
+		worker->counters.commands_refused++;
+	else
+		room = pool_get(&worker->rooms);
 	if (room == NULL)
 		return -ENOBUFS;
 	generation = room->generation + 1;
@@ -143,10 +149,15 @@ void room_tick(struct worker *worker)
 
 	for (room = worker->closing_rooms; room != NULL; room = next) {
 		next = room->closing_next;
-		if (room->phase != ROOM_PHASE_FINISHING || worker->now_ms < room->close_until)
+		if (worker->now_ms < room->close_until)
 			continue;
-		room->phase = ROOM_PHASE_LEAVING;
-		end_messages(worker, room, true);
+		if (room->phase == ROOM_PHASE_FINISHING) {
+			room->phase = ROOM_PHASE_LEAVING;
+			room->close_until = worker->now_ms + LEAVING_MS;
+			end_messages(worker, room, true);
+		} else {
+			remove_legs(worker, room);
+		}
 	}
 }
 
@@ -228,6 +239,27 @@ static unsigned admit(struct worker *worker, struct room *room, struct message *
 	return 0;
 }
 
+/* How many legs get a copy: what a sender's egress is reckoned by. That some of them skip it is not
+ * asked for. */
+static uint32_t recipients(
+	const struct worker *worker, const struct room *room, const struct message *message)
+{
+	const struct leg *leg;
+	uint32_t n = 0;
+	unsigned w;
+
+	if (worker->shared->rates[RATE_EGRESS] == 0)
+		return 0;
+	if (!message->private) {
+		for (w = 0; w < worker->shared->workers; w++)
+			n += room->members[w];
+		return n > 0 ? n - 1 : 0; /* not the sender */
+	}
+	for (leg = room->legs; leg != NULL; leg = leg->room_next)
+		n += leg->in_part && leg->conf->participant == message->to_participant;
+	return n;
+}
+
 /* Exactly two participants: the sender and one other, on any number of legs, bound or not. */
 static bool is_between_two(const struct room *room, const struct message *message)
 {
@@ -260,6 +292,7 @@ static void begin(struct worker *worker, struct room *room, struct message *mess
 		return;
 	message->composing = span_eq_nocase(span_make(message->type, message->type_len),
 		SPAN_LITERAL("application/im-iscomposing+xml"));
+	message->recipients = recipients(worker, room, message);
 	message->order = ++room->order + 1;
 	room->counts.messages++;
 	for (w = 0; w < worker->shared->workers; w++) {

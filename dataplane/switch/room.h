@@ -44,6 +44,8 @@ struct room_part {
 	uint32_t work_octets;
 	uint32_t work_in, work_done; /* views that came, and that all members know of */
 	bool working, full;
+	uint8_t line; /* of connections with something to send, if it has this serial */
+	uint32_t line_serial;
 	uint64_t appended; /* octets of all views ever, with what each costs beside them: backlog */
 	uint64_t looked_at;          /* `appended` when backlog_grown last looked at the members */
 	struct report_part *reports; /* tracked messages not settled yet */
@@ -56,7 +58,7 @@ enum room_phase {
 	ROOM_PHASE_OPEN,
 	ROOM_PHASE_FINISHING, /* new and unfinished messages get 413; those whole are waited for */
 	ROOM_PHASE_LEAVING,   /* that took too long: members leave, what is left gets '#' */
-	ROOM_PHASE_REMOVING,  /* no message is open: the legs go */
+	ROOM_PHASE_REMOVING,  /* no message is open, or that took too long too: the legs go */
 };
 
 struct room {

@@ -367,7 +367,9 @@ static void do_accept(struct tcp *tcp, unsigned listener)
 	for (i = 0; i < ACCEPTS_MAX; i++) {
 		fd = accept4(tcp->listeners[listener], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE) {
+			/* The kernel wants a descriptor before it looks whether anybody waits: epoll
+			 * knows that somebody did, once. */
+			if (i == 0 && (errno == EMFILE || errno == ENFILE)) {
 				/* What only waits for its peer to close goes first. */
 				if (tcp->closing != NULL) {
 					closing_end(tcp->closing);

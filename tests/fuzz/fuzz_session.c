@@ -59,6 +59,7 @@ struct peer {
 	char tids[TIDS][CHUNK_TID_MAX];
 	uint8_t tid_lens[TIDS];
 	unsigned tid_count;
+	char id[CHUNK_TID_MAX + 1]; /* Message-ID of the last one */
 	/* the chunk that is being received, and messages of which more comes */
 	struct receiving open[OPEN_MAX];
 	unsigned open_count, current; /* current: place in open + 1, or 0 */
@@ -187,8 +188,15 @@ static void group_make(struct group *group, unsigned count)
 		.count_wait_ms = 8000,
 		.count_cap_ms = 15000,
 		.transaction_ms = 12000,
+		.drain_ms = 3000,
+		/* What an operator may choose differs with the number of workers. */
+		.count_delivered = count == 2,
+		.least_rate = count == 2 ? 1000 : 0,
 		.random_fill = random_fill,
 		.clock_ms = clock_ms };
+	if (count == 3)
+		for (e = 0; e < RATE_KINDS; e++)
+			group->shared.rates[e] = e == RATE_MESSAGES ? 20 : 40000;
 	strcpy(group->shared.authority, "127.0.0.1:2855");
 	for (w = 0; w < count; w++) {
 		struct worker *worker = aligned_alloc(64, (sizeof(struct worker) + 63) / 64 * 64);
@@ -362,6 +370,8 @@ static void room_settings_put(
 	struct text_builder *text, struct room_settings *settings, uint8_t choice)
 {
 	settings->flags = choice & (ROOM_PRIVATE | ROOM_NICKNAME);
+	if (choice & 32)
+		settings->flags |= ROOM_TWO_PARTY_FAILURE;
 	settings->max_message = choice & 4 ? 3000 : 0;
 	settings->uris = put(
 		text, choice & 8 ? ROOM_URI "\nsip:anonymous@anonymous.invalid\n" : ROOM_URI "\n");
@@ -381,11 +391,15 @@ static void cmd_room_open(unsigned w, uint8_t choice)
 static void leg_path(char *path, size_t size, uint8_t choice)
 {
 	static const char *const relays[] = { "", "msrp://127.0.0.1:7777/relay;tcp ",
-		"msrp://[::1]:7777/a;tcp msrp://127.0.0.1:7778/b;tcp ",
-		"msrps://relay.example.com:443/z;tcp;x=y " };
+		"msrp://[::1]:7777/a;tcp msrp://127.0.0.1:7778/b;tcp " };
+	unsigned relay = choice >> 3 & 3, peer = choice & 7;
 
-	snprintf(
-		path, size, "%smsrp://127.0.0.1:9/peer%u;tcp", relays[choice >> 3 & 3], choice & 7);
+	if (relay < 3)
+		snprintf(path, size, "%smsrp://127.0.0.1:9/peer%u;tcp", relays[relay], peer);
+	else /* longer than what most paths have room for */
+		snprintf(path, size,
+			"msrps://relay.example.com:443/%0300u;tcp;x=y msrp://127.0.0.1:9/peer%u;tcp",
+			peer, peer);
 }
 
 static void cmd_leg_add(uint8_t choice)
@@ -393,7 +407,7 @@ static void cmd_leg_add(uint8_t choice)
 	struct switch_cmd cmd = { .type = CMD_LEG_ADD };
 	struct text_builder text;
 	struct room *room;
-	char path[200];
+	char path[400];
 	unsigned w;
 
 	room = room_pick(choice & 3, &w);
@@ -404,7 +418,7 @@ static void cmd_leg_add(uint8_t choice)
 	cmd.object = room_object_id(g->worker[w], room);
 	cmd.u.leg.setup = choice & 0x80 ? LEG_ACTIVE : LEG_PASSIVE;
 	cmd.u.leg.bind_ms = choice & 0x40 ? 5000 : 0;
-	if (choice != 0x3f)
+	if ((choice & 0x3e) != 0x3e) /* else it is not known yet */
 		cmd.u.leg.path = put(&text, path);
 	submit(w, &cmd, &text);
 }
@@ -441,6 +455,8 @@ static void cmd_member(enum switch_command type, unsigned which, uint8_t choice)
 	cmd.u.member.flags = choice & 7;
 	if (choice & 8)
 		cmd.u.member.flags |= MEMBER_NO_PRIVATE;
+	if ((choice & 24) == 24)
+		cmd.u.member.flags |= MEMBER_HOLD;
 	cmd.u.member.participant = choice & 0x10 ? 1 : 2 + (which & 7);
 	cmd.u.member.identities = put(&text, identities);
 	alias_of_leg(alias, sizeof(alias), home, leg);
@@ -455,7 +471,7 @@ static void cmd_leg_update(unsigned which, uint8_t choice)
 	struct switch_cmd cmd = { .type = CMD_LEG_UPDATE };
 	struct text_builder text;
 	struct leg *leg;
-	char path[200];
+	char path[400];
 	unsigned home;
 
 	leg = leg_pick(which, &home);
@@ -556,6 +572,7 @@ static void heard_head(struct peer *peer, const struct chunk *chunk)
 	demand(chunk->message_id.len > 0, "a Message-ID is there");
 	if (chunk->method == METHOD_REPORT)
 		return;
+	snprintf(peer->id, sizeof(peer->id), "%.*s", SPAN_ARG(chunk->message_id));
 	i = peer->tid_count++ % TIDS;
 	memcpy(peer->tids[i], chunk->tid.at, chunk->tid.len);
 	peer->tid_lens[i] = (uint8_t)chunk->tid.len;
@@ -861,8 +878,11 @@ static void op_report(struct peer *peer, uint8_t choice)
 	static const char *const statuses[] = { "000 200 OK", "000 413", "001 200", "000" };
 
 	say_start(peer, choice & 0x80 ? "AUTH" : "REPORT", choice >> 4 & 7);
-	say("Message-ID: mess%02u\r\nStatus: %s\r\nByte-Range: 1-9/9\r\n", choice >> 2 & 3,
-		statuses[choice & 3]);
+	if (peer->id[0] != '\0' && !(choice & 4))
+		say("Message-ID: %s\r\n", peer->id);
+	else
+		say("Message-ID: mess%02u\r\n", choice >> 2 & 3);
+	say("Status: %s\r\nByte-Range: 1-9/9\r\n", statuses[choice & 3]);
 	say_end(peer, '$');
 	said(peer);
 }
@@ -1024,6 +1044,10 @@ static void op_controller(uint8_t choice)
 	case 6: cmd_raw(); break;
 	case 7: memory_connect_refuse(net, choice & 16 ? -ENETUNREACH : 0); break;
 	case 8: memory_begin_with(g->worker[0]->tcp, choice >> 4); break;
+	case 9: /* SIGTERM */
+		for (unsigned w = 0; w < g->shared.workers; w++)
+			drain_begin(g->worker[w]);
+		break;
 	default: events_read(); break;
 	}
 }
@@ -1092,7 +1116,7 @@ static void scene(uint8_t choice)
 {
 	unsigned members = choice & 3, i;
 
-	cmd_room_open(choice >> 2, choice >> 3 & 3);
+	cmd_room_open(choice >> 2, (choice >> 3 & 3) | (choice & 0x80) >> 2);
 	turn();
 	for (i = 0; i < members; i++) {
 		cmd_leg_add((uint8_t)(i << 1));
@@ -1131,6 +1155,7 @@ static void begin(uint8_t first)
 		random_fill(worker->generator, sizeof(worker->generator));
 		worker->nickname_number = 0;
 		worker->short_of_memory = false;
+		memset(&worker->drain, 0, sizeof(worker->drain));
 		atomic_store(&worker->wants_relief, false);
 		memset(&worker->counters, 0, sizeof(worker->counters));
 		mailbox_init(&worker->mailbox);
@@ -1158,7 +1183,7 @@ static const char *held_by(const struct worker *worker)
 	if (!TAILQ_EMPTY(&worker->used) || !TAILQ_EMPTY(&worker->unused) ||
 		memory_connections(worker->tcp) > 0)
 		return "connections";
-	if (worker->local != NULL || worker->dirty != NULL || worker->paused != NULL ||
+	if (worker->local != NULL || worker->lines_used != 0 || worker->paused != NULL ||
 		worker->work != NULL || worker->reports_open != NULL)
 		return "work";
 	if (mailbox_holds(worker, 0))

@@ -84,7 +84,7 @@ static void check_answer(uint32_t index)
 {
 	const struct sent *s = &h->sents.at[index];
 	const struct binding *b = &h->bindings.at[s->binding];
-	unsigned set = model.answers[index];
+	unsigned set = model.answers[index], going;
 	bool gone = b->leg != NONE &&
 		    (leg_of(s->binding)->remove_sent != NEVER ||
 			    h->rooms.at[leg_of(s->binding)->room].close_sent != NEVER ||
@@ -94,9 +94,10 @@ static void check_answer(uint32_t index)
 		is_wrong("%s was answered %u times", s->tid, s->answers);
 	if (s->answers == 1 && (s->failure == 'n' || (s->failure == 'p' && s->status == 200)))
 		is_wrong("%s asked for no answer and got %u", s->tid, s->status);
-	/* 481: the session had gone, the connection had not. 506: another had it then. */
-	if (s->answers == 1 && !(set & status_bit(s->status)) &&
-		!(gone && (s->status == 481 || s->status == 506)))
+	/* 403, 413: the leg or its room is going, in good order. 481: the session had gone, the
+	 * connection had not. 506: another had it then. */
+	going = status_bit(403) | status_bit(413) | status_bit(481) | status_bit(506);
+	if (s->answers == 1 && !((set | (gone ? going : 0)) & status_bit(s->status)))
 		is_wrong("%s of message %d was answered %u (of 0x%x)", s->tid, (int)s->message,
 			s->status, set);
 	/* With Failure-Report: partial only a refusal is answered. */
@@ -126,8 +127,8 @@ static void check_bind(uint32_t index)
 	removed = least(leg->remove_sent, h->rooms.at[leg->room].close_sent) <= z;
 	for (i = 0; i < h->bindings.count; i++) {
 		other = &h->bindings.at[i];
-		if (i == s->binding || other->leg != b->leg || other->asked > z ||
-			(other->status != 200 && other->status != 0 && other->heard == NEVER))
+		/* Also one that was refused: what it sends later may bind. */
+		if (i == s->binding || other->leg != b->leg || other->asked > z)
 			continue;
 		taken = true;
 		if ((other->status == 200 || other->heard != NEVER) &&
@@ -148,9 +149,22 @@ static void check_bind(uint32_t index)
 		: s->status == 481 ? !removed
 				   : s->status != 506 || !taken)
 		is_wrong("%s of leg %u, a bind, was answered %u", s->tid, b->leg, s->status);
-	/* A leg's home knows that it has gone when that was answered. */
-	if (s->status == 200 && least(leg->removed, h->rooms.at[leg->room].closed) < a)
+	/* A leg's home knows that it has gone when that was answered. A room that is closed keeps its
+	 * legs until its messages are delivered. */
+	if (s->status == 200 && leg->removed < a)
 		is_wrong("%s of leg %u was bound after its removal", s->tid, b->leg);
+}
+
+static bool left_before(uint32_t binding, tick t)
+{
+	const struct sim_leg *leg = leg_of(binding);
+	uint32_t i;
+
+	for (i = 0; i < leg->sets.count; i++)
+		if (!leg->sets.at[i].member && leg->sets.at[i].sent <= t &&
+			leg->sets.at[i].sent > h->bindings.at[binding].asked)
+			return true;
+	return binding_ends(binding) <= t;
 }
 
 /* ---- copies ---- */
@@ -236,12 +250,12 @@ static void check_copy(uint32_t index)
 	if (c->flag == 0 && ((f->ended && !f->murky && (f->state == WHOLE || !f->multiple)) ||
 				    has_gone(m->binding)))
 		is_wrong("copy %u of message %u is torn: it never ended", index, c->message);
-	/* '#': the sender gave it up, or was gone; the member left; it refused a chunk, or did not
+	/* '#': the sender gave it up, or was gone or no member; the member left; it refused a chunk, or did not
 	 * answer one in time; or it held more of the message than one may. */
 	late = c->asked > 0 && c->ended != NEVER &&
 	       h->clock[c->ended] - h->clock[c->begun] >= h->transaction_ms;
 	if (c->flag == '#' && c->ended < h->quiet && !f->dead && !f->murky && !f->multiple &&
-		lives(m->binding) && anchored && c->refused == 0 && !late &&
+		!left_before(m->binding, c->ended) && anchored && c->refused == 0 && !late &&
 		!may_be_skipped(c->binding, c->message))
 		is_wrong("copy %u of message %u was cut without a cause", index, c->message);
 }
@@ -314,7 +328,7 @@ static uint64_t skips(void)
 
 	return c->copies_skipped_congested + c->copies_skipped_memory +
 	       c->copies_skipped_composing + c->copies_dropped_congested +
-	       c->copies_dropped_composing;
+	       c->copies_dropped_composing + c->copies_dropped_memory;
 }
 
 static void check_losses(void)
@@ -361,18 +375,6 @@ static void check_losses(void)
 }
 
 /* ---- reports ---- */
-
-static bool left_before(uint32_t binding, tick t)
-{
-	const struct sim_leg *leg = leg_of(binding);
-	uint32_t i;
-
-	for (i = 0; i < leg->sets.count; i++)
-		if (!leg->sets.at[i].member && leg->sets.at[i].sent <= t &&
-			leg->sets.at[i].sent > h->bindings.at[binding].asked)
-			return true;
-	return binding_ends(binding) <= t;
-}
 
 /* Nothing on it ever kept what was read from being looked at: one session, one NICKNAME at most. */
 static bool never_waits(uint32_t conn)
@@ -431,7 +433,8 @@ static void check_report(uint32_t index)
 	/* context.md 2.5: a control payload to one participant is not reported on. */
 	bool control = m->to == TO_LEG && strcmp(m->wrapped, "message/imdn+xml") == 0;
 
-	if (m->reports > 0 && (!m->success || (control && !f->twice) || f->state != WHOLE))
+	if (m->reports > 0 &&
+		(!m->success || (control && !f->twice) || (f->state != WHOLE && !f->multiple)))
 		is_wrong("message %u has a REPORT, and was to have none", index);
 	/* RFC 4975 7.1.2; context.md 1.6: what was answered 200 and is lost. When all rooms are closed at
 	 * the end, that is what is open. */

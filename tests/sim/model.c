@@ -2,9 +2,8 @@
 /* The reference model: what each member must have received, slowly and obviously.
  *
  * It replays what each sender wrote as RFC 4975, RFC 7701 and context.md 1.5 to 2.6 read, from what was
- * seen outside: when octets were read, when commands were answered. Where the order of two things was
- * not to be seen it allows both outcomes, and says why. A message about which that is so is `murky`: it
- * may have been refused, and what was delivered of it is held to everything but to having come.
+ * seen outside. Where the order of two things was not to be seen it allows both outcomes, and says
+ * why: such a message is `murky`, and held to everything but to having come.
  */
 #include "tests/sim/model.h"
 #include <stdio.h>
@@ -183,6 +182,7 @@ static unsigned head_complete(const struct sent *s, uint32_t index, uint64_t pla
 	struct fate *f = &fates[index];
 	uint32_t conn = h->bindings.at[s->binding].conn, copy = first_copy(index);
 	unsigned home = room_of(&h->legs.at[m->leg])->home, worker = h->conns.at[conn].worker;
+	unsigned v;
 	tick evidence = copy != NONE ? h->copies.at[copy].begun : NEVER;
 
 	if (s->answers > 0)
@@ -201,9 +201,10 @@ static unsigned head_complete(const struct sent *s, uint32_t index, uint64_t pla
 	}
 	if (f->verdict != 0)
 		f->multiple = true;
-	f->verdict = verdict(m, f);
+	v = verdict(m, f);
+	f->verdict = f->multiple ? f->verdict | v : v;
 	f->begins = true;
-	return f->verdict;
+	return v;
 }
 
 /* What of the set was it? By what was seen: a copy, or an answer; 0: nobody knows. */
@@ -211,9 +212,9 @@ static unsigned resolve(const struct sent *s, unsigned set)
 {
 	if (status_only(set) != 0)
 		return status_only(set);
-	if (first_copy(s->message) != NONE && set & status_bit(200))
-		return 200;
-	return s->answers > 0 && set & status_bit(s->status) ? s->status : 0;
+	if (s->answers > 0)
+		return set & status_bit(s->status) ? s->status : 0;
+	return first_copy(s->message) != NONE && set & status_bit(200) ? 200 : 0;
 }
 
 static void forget(struct fate *f)
@@ -321,14 +322,13 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	tick a = read_at(conn, s->body), end = read_at(conn, s->ends);
 	tick b = is_prompt(s) ? end : s->answered;
 	uint64_t last = s->start - 1 + s->len;
-	bool sure, lies;
+	bool sure = false, lies;
+	uint32_t i;
 
 	if (a == NEVER)
 		return 0;
-	if (b == NEVER || binding_ends(s->binding) <= b) {
-		/* Its end was not read, or the session ended at about that time. */
-		f->murky = true;
-	}
+	if (b == NEVER || binding_ends(s->binding) <= b)
+		f->murky = true; /* its end was not read, or the session ended at about that time */
 	/* context.md 1.6: a header value that makes no sense. */
 	if (s->has_range && s->says_end != UINT64_MAX && s->says_end > s->says_total) {
 		if (f->state != NEW && f->state != WHOLE)
@@ -354,9 +354,16 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	if (f->state == WHOLE) {
 		f->again |= may;
 		f->twice |= s->flag == '$';
-		return set | status_bit(200) |
-		       (f->again ? status_bit(413) : 0); /* RFC 4975 7.3.1: once more */
+		return set | status_bit(200) | (f->again ? status_bit(413) : 0) |
+		       (f->multiple ? f->verdict : 0); /* RFC 4975 7.3.1: once more */
 	}
+	/* It left meanwhile, and may be back: what it had begun to send was refused then. */
+	for (i = 0; i < leg->sets.count && f->state != NEW && f->state != WHOLE; i++)
+		if (!leg->sets.at[i].member && leg->sets.at[i].sent <= b &&
+			settled(room->home, worker, leg->sets.at[i].done) >= f->since) {
+			f->murky = true;
+			set |= status_bit(403) | status_bit(413);
+		}
 	/* Sent once more before the room's refusal was known, it was taken for a duplicate; and what
 	 * the sender's worker found wrong before that, it said itself. */
 	if (f->late)
@@ -382,6 +389,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		f->has = calloc(1, m->len + 512);
 		f->state = HEAD;
 		f->edge = f->reach = f->accepted = 0;
+		f->since = a;
 		f->total = UINT64_MAX;
 		f->ends = false;
 		f->born = ++born;
@@ -435,8 +443,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		if (refused != 0 && sure) {
 			if (f->state != REFUSED)
 				refuse(f, refused);
-			if (s->flag != '+')
-				f->state = NEW;
+			f->state = s->flag != '+' ? NEW : REFUSED;
 			return set | refused;
 		}
 		set |= refused;
@@ -478,8 +485,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	}
 	if (lies) {
 		refuse(f, status_bit(400));
-		if (s->flag != '+')
-			f->state = NEW;
+		f->state = s->flag != '+' ? NEW : REFUSED;
 		return set | status_bit(400);
 	}
 	if (f->ends && f->edge == f->total) {

@@ -23,11 +23,13 @@ struct fate {
 	tick parsed_lo,
 		parsed_hi; /* its head was complete on its sender's worker within this time */
 	tick lo, hi;       /* it took its place in the room's order within this time */
+	tick since;        /* its first chunk was read */
 	tick whole;        /* read to its end */
 	bool begins;       /* its head was complete, and may have been let in */
 	bool ended;        /* in whatever way, by its sender */
 	bool dead;         /* it was given up after it had begun: '#' */
 	bool murky;        /* one cannot know whether it was let in */
+	bool apart;        /* a chunk came ahead of its place */
 	bool late;         /* refused by the room: its sender's worker hears of it later */
 	bool multiple;     /* sent anew after it had been given up or refused */
 };

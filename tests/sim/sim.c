@@ -3,6 +3,7 @@
  *
  *   sim --seed N [-v] [--ops M]       one run; -v prints its history; --ops: no more than M operations
  *   sim [--from A] [--count K]        many; each in a process of its own, from the same start
+ *   --fail-once                       ends at the first that fails
  *   PLENUM_NIGHTLY_SCALE              per cent of --count, with --nightly
  *
  * Exit status 0: all went well. A run that fails says one line how to have it alone.
@@ -20,6 +21,7 @@
 #define FAILURES_MAX 40
 
 static struct world_options options;
+static unsigned failures_max = FAILURES_MAX;
 
 static int run(struct world_workers *workers, uint32_t seed)
 {
@@ -43,7 +45,7 @@ static unsigned many(uint32_t from, uint32_t count)
 		struct world_workers made;
 
 		world_workers_make(&made, workers);
-		for (seed = from; seed - from < count && failures < FAILURES_MAX; seed++) {
+		for (seed = from; seed - from < count && failures < failures_max; seed++) {
 			if (world_workers_of(seed) != workers)
 				continue;
 			done++;
@@ -106,6 +108,8 @@ int main(int argc, char **argv)
 			count = number(argv[++i]);
 		} else if (strcmp(argv[i], "--ops") == 0 && i + 1 < argc) {
 			options.most_ops = number(argv[++i]);
+		} else if (strcmp(argv[i], "--fail-once") == 0) {
+			failures_max = 1;
 		} else if (strcmp(argv[i], "--nightly") == 0) {
 			nightly = true;
 		} else if (strcmp(argv[i], "-v") == 0) {

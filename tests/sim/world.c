@@ -510,7 +510,7 @@ static void pending_done(unsigned slot, unsigned worker, const struct pending *p
 	switch ((enum switch_command)p->type) {
 	case CMD_ROOM_OPEN:
 		room = room_at(p->object);
-		if (result != 0 && result != -EPROTO)
+		if (result != 0 && result != -EPROTO && !(H->scarce && result == -ENOBUFS))
 			fail("a room was refused: %d", result);
 		if (result != 0)
 			return;
@@ -523,7 +523,7 @@ static void pending_done(unsigned slot, unsigned worker, const struct pending *p
 	case CMD_LEG_ADD:
 		leg = leg_at(p->object);
 		if (result != 0 && room_at(leg->room)->close_sent == NEVER &&
-			!W.controllers[slot].draining[worker])
+			!W.controllers[slot].draining[worker] && !(H->scarce && result == -ENOBUFS))
 			fail("a leg was refused: %d", result);
 		if (result != 0)
 			return;
@@ -1417,6 +1417,7 @@ static void op_close(uint32_t index)
 	read_measure(index);
 	peer_take(index, SIZE_MAX);
 	partial_keep(index);
+	memory_read_limit(run->peer, MEMORY_NO_LIMIT);
 	conn->close_began = H->now;
 	if (chance(40)) {
 		conn->reset = true;
@@ -2002,7 +2003,7 @@ static void finish(void)
 	for (i = 0; i < H->conns.count; i++)
 		op_close(i);
 	until_quiet("with all connections closed");
-	seconds(8);
+	seconds(12);
 	until_quiet("at the very end");
 	for (i = 0; i < H->rooms.count; i++)
 		if (room_at(i)->opened != NEVER && room_at(i)->drained == NEVER)
@@ -2156,6 +2157,7 @@ static void begin(struct world_workers *made, uint32_t seed, const struct world_
 	W.worker = made->worker;
 	W.net = memory_net_new();
 	W.null_fd = open("/dev/null", O_WRONLY);
+	W.shared.drain_ms = chance(30) ? 0 : 1000 + below(4000);
 	H->crowded = chance(25);
 	H->scarce = chance(10);
 	if (H->crowded) {
@@ -2174,8 +2176,14 @@ static void begin(struct world_workers *made, uint32_t seed, const struct world_
 		W.worker[w]->tcp = memory_tcp_new(W.net, &connection_tcp_ops, W.worker[w]);
 	}
 	tick_next(255);
-	if (H->scarce)
+	if (H->scarce) {
+		/* One time in two without the restraint that keeps pools from being used up. */
+		bool restrained = chance(50);
+
 		hoards(true);
+		for (w = 0; w < H->workers && !restrained; w++)
+			memset(W.worker[w]->pressure_below, 0, sizeof(W.worker[w]->pressure_below));
+	}
 	for (slot = 0; slot < CONTROLLERS; slot++) {
 		post_queue_init(&W.controllers[slot].main_thread, W.null_fd);
 		attachment_post(slot, true);

@@ -239,7 +239,7 @@ __attribute__((constructor)) static void begin(void)
 {
 	void *from[1];
 
-	out = fcntl(2, F_DUPFD_CLOEXEC, 100);
+	out = fcntl(2, F_DUPFD_CLOEXEC, 3);
 	backtrace(from, 1); /* loads what it needs, now */
 #if defined(__x86_64__)
 	sigaction(SIGSYS,

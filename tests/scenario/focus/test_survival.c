@@ -337,6 +337,49 @@ Test(survival, a_new_switch_gets_the_room_again_and_everybody_is_invited_anew)
 	part(3);
 }
 
+Test(survival, a_switch_that_stops_finishes_and_the_next_one_gets_the_room)
+{
+	static const char cpim[] =
+		"From: <%s>\r\nTo: <sip:anonymous@anonymous.invalid>\r\n\r\nContent-Type: text/plain\r\n\r\nthe beginning";
+	struct msrp_peer *far = &three[1].msrp;
+	unsigned waited;
+
+	meet(&(struct rig_options){ .msrp = "  drain_s: 60\n" }, 3);
+	peer_print(&three[0].msrp,
+		"MSRP open0001 SEND\r\nTo-Path: %s\r\nFrom-Path: %s\r\nMessage-ID: open\r\nByte-Range: 1-*/*\r\nContent-Type: message/cpim\r\n\r\n",
+		three[0].call.leg.uri, three[0].call.leg.path);
+	peer_print(&three[0].msrp, cpim, three[0].call.leg.address);
+	for (waited = 0; memmem(far->body, far->body_len, "the beginning", 13) == NULL; waited++) {
+		cr_assert_lt(waited, RIG_WAIT_MS / 10, "the beginning did not come");
+		cr_assert_not(peer_take(far, 10));
+	}
+	kill(rig.the_switch.pid, SIGTERM);
+	cr_assert(rig_log_has(&rig.focus, "switch drains", RIG_WAIT_MS));
+	/* Nobody gets in; who is in stays, and what was begun is ended. */
+	sip_peer_open(&alice, &rig, "dave", SIP_TRUSTED, false);
+	call_invite(&call, &alice, SIP_FACTORY, "", "application/sdp",
+		(call.peer = &alice, call_sdp(&call, "actpass", "")));
+	cr_expect_eq(call_final(&call), 503);
+	HAS(sip_header(&alice.message, "Retry-After"), "5");
+	sip_peer_close(&alice);
+	peer_print(&three[0].msrp, ", the end\r\n-------open0001$\r\n");
+	cr_assert_eq(peer_status(&three[0].msrp, "open0001"), 200);
+	for (unsigned i = 1; i < 3; i++) {
+		cr_assert(peer_take(&three[i].msrp, RIG_WAIT_MS));
+		cr_assert_eq(three[i].msrp.chunk.flag, '$');
+		cr_assert_not_null(memmem(
+			three[i].msrp.body, three[i].msrp.body_len, "the beginning, the end", 22));
+		cr_assert(peer_ends(&three[i].msrp, RIG_WAIT_MS));
+	}
+	cr_assert_eq(rig_daemon_ended(&rig.the_switch, RIG_WAIT_MS), 0);
+	cr_expect(sip_nothing(&three[0].peer, 300));
+	start_it(&rig.the_switch);
+	for (unsigned i = 0; i < 3; i++)
+		taken_back(&three[i]);
+	say(three, 3, 0, "again001", "here again");
+	part(3);
+}
+
 Test(survival, who_does_not_come_back_to_a_new_switch_gets_bye_480)
 {
 	meet(&(struct rig_options){ .msrp = "  rebind_s: 2\n" }, 3);

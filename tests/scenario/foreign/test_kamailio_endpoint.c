@@ -134,7 +134,7 @@ Test(kamailio_endpoint, that_answers_415_is_not_counted, .timeout = 60)
 	refuses("e415");
 }
 
-/* RFC 4975 10.7: a session that the peer does not know is over, and its leg says so. */
+/* RFC 4975 10.8: a session that the peer does not know is over, and its leg says so. */
 Test(kamailio_endpoint, that_answers_481_has_no_session_any_more, .timeout = 60)
 {
 	struct scene s;

@@ -17,6 +17,15 @@ static void leg_is(
 	} while (status->state != state || status->cause != cause);
 }
 
+/* For the nth time; what was told before is passed over. */
+static void leg_bound(struct scene *s, const struct rig_leg *leg, uint64_t nth)
+{
+	do {
+		rig_event(&s->rig, EVENT_LEG, &leg->id);
+	} while (s->rig.event.u.leg.status.state != LEG_BOUND ||
+		 s->rig.event.u.leg.status.bindings != nth);
+}
+
 static const char *path_at(const char *host, uint16_t port, const char *id)
 {
 	static char path[8][200];
@@ -172,6 +181,34 @@ Test(active, another_address_or_port_is_another_connection)
 	cr_assert_eq(rig_counter(&s.rig, "connections_shared"), 0);
 }
 
+/* Enough of them that some fall into the same place of any table. */
+Test(active, nor_is_one_of_many_taken_for_another)
+{
+	enum { MANY = 120 };
+	static struct msrp_peer on[MANY];
+	struct rig_leg leg;
+	char host[40];
+	struct scene s;
+	uint16_t port = 0;
+	int listener = peer_listen_at("0.0.0.0", &port, MANY);
+
+	scene_open(&s, &(struct scene_settings){ 0 }, "alice");
+	for (unsigned i = 0; i < MANY; i++) {
+		snprintf(host, sizeof(host), "127.1.0.%u", i + 1);
+		leg = rig_leg_add(&s.rig, &s.room, "many",
+			&(struct rig_leg_settings){
+				.setup = LEG_ACTIVE, .path = path_at(host, port, "many") });
+		peer_accept(&on[i], listener);
+		cr_assert(peer_take(&on[i], RIG_WAIT_MS));
+		cr_assert(span_eq(on[i].chunk.to_path, span_of(leg.path)));
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		peer_close(&on[i]);
+	close(listener);
+	scene_close(&s);
+	cr_assert_eq(rig_counter(&s.rig, "connections_shared"), 0);
+}
+
 Test(active, an_error_ends_that_session_and_no_other)
 {
 	static const unsigned statuses[] = { 481, 403, 506, 400 };
@@ -240,7 +277,8 @@ Test(active, no_answer_in_time_ends_that_session_and_no_other)
 	cr_assert_eq(rig_counter(&s.rig, "binds"), 3);
 }
 
-Test(active, nobody_is_a_recipient_before_its_peer_has_answered)
+/* RFC 4975 5.4: who has sent its SEND may go on sending. Bound it is when its peer says so, or speaks. */
+Test(active, it_is_a_recipient_from_its_binding_send_on)
 {
 	struct msrp_peer *carol;
 	struct scene s;
@@ -254,6 +292,7 @@ Test(active, nobody_is_a_recipient_before_its_peer_has_answered)
 	take_ask(&s, CAROL, carol);
 	REFUSED(&s, ALICE, 200, .id = "before", .text = "before");
 	expect_text(&s, BOB, "before");
+	expect_text(&s, CAROL, "before");
 	/* Its own request shows as well that it knows the session; the answer may come after. */
 	SAY(&s, CAROL, .id = "hers", .text = "from carol");
 	expect_status(&s, CAROL, "hers", 200);
@@ -263,6 +302,35 @@ Test(active, nobody_is_a_recipient_before_its_peer_has_answered)
 	peer_print(carol,
 		"MSRP aaaaaaaaaaaaa 200\r\nTo-Path: %s\r\nFrom-Path: %s\r\n-------aaaaaaaaaaaaa$\r\n",
 		s.leg[CAROL].uri, s.leg[CAROL].path);
+	REFUSED(&s, ALICE, 200, .id = "after", .text = "after");
+	expect_text(&s, BOB, "after");
+	expect_text(&s, CAROL, "after");
+	close(listener);
+	scene_close(&s);
+}
+
+/* What it takes part in may change before its peer has answered. */
+Test(active, one_that_leaves_the_room_meanwhile_is_still_asked)
+{
+	struct msrp_peer *carol;
+	struct scene s;
+	uint16_t port;
+	int listener = peer_listen(&port, 8);
+
+	scene_open(&s, &(struct scene_settings){ .msrp = "  transaction_s: 2\n" }, "alice bob");
+	carol = &s.peer[CAROL];
+	call_out(&s, CAROL, "carol", path_at("127.0.0.1", port, "carol"));
+	peer_accept(carol, listener);
+	take_ask(&s, CAROL, carol);
+	cr_assert_eq(rig_leg_command(&s.rig, CMD_MEMBER_REMOVE, &s.leg[CAROL]), 0);
+	REFUSED(&s, ALICE, 200, .id = "before", .text = "before");
+	expect_text(&s, BOB, "before");
+	cr_assert_not(peer_take(carol, 1200), "out of the room, or given up");
+	answer_on(&s, CAROL, carol, 200);
+	leg_is(&s, &s.leg[CAROL], LEG_BOUND, LEG_CAUSE_NONE);
+	cr_assert_eq(rig_member(&s.rig, CMD_MEMBER_ADD, &s.leg[CAROL],
+			     &(struct rig_member_settings){ .participant = 2 }),
+		0);
 	REFUSED(&s, ALICE, 200, .id = "after", .text = "after");
 	expect_text(&s, BOB, "after");
 	expect_text(&s, CAROL, "after");
@@ -335,7 +403,7 @@ Test(active, a_new_exchange_may_move_the_binding_and_turn_it_round)
 	peer_accept(&first, listener);
 	take_ask(&s, CAROL, &first);
 	answer_on(&s, CAROL, &first, 200);
-	leg_is(&s, &s.leg[CAROL], LEG_BOUND, LEG_CAUSE_NONE);
+	leg_bound(&s, &s.leg[CAROL], 1);
 	/* Active as before, with a new path: the old connection goes, a new one comes. */
 	path = path_at("127.0.0.1", port, "carol2");
 	cr_assert_eq(rig_leg_update(&s.rig, &s.leg[CAROL],
@@ -348,7 +416,7 @@ Test(active, a_new_exchange_may_move_the_binding_and_turn_it_round)
 	peer_accept(&second, listener);
 	take_ask(&s, CAROL, &second);
 	answer_on(&s, CAROL, &second, 200);
-	leg_is(&s, &s.leg[CAROL], LEG_BOUND, LEG_CAUSE_NONE);
+	leg_bound(&s, &s.leg[CAROL], 2);
 	REFUSED(&s, ALICE, 200, .id = "m.one", .text = "one");
 	expect_text(&s, BOB, "one");
 	take_text(&s, CAROL, &second, "one");
@@ -381,7 +449,7 @@ Test(active, a_new_exchange_may_move_the_binding_and_turn_it_round)
 	peer_accept(&s.peer[CAROL], listener);
 	take_ask(&s, CAROL, &s.peer[CAROL]);
 	answer_on(&s, CAROL, &s.peer[CAROL], 200);
-	leg_is(&s, &s.leg[CAROL], LEG_BOUND, LEG_CAUSE_NONE);
+	leg_bound(&s, &s.leg[CAROL], 4);
 	REFUSED(&s, ALICE, 200, .id = "four", .text = "four");
 	expect_text(&s, BOB, "four");
 	expect_text(&s, CAROL, "four");

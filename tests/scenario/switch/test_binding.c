@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which connection carries which leg: RFC 4975 5.4, 10.7, 10.11; context.md 1.4. */
+/* Which connection carries which leg: RFC 4975 5.4, 10.8, 10.10; context.md 1.4. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>

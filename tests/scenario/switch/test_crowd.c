@@ -72,16 +72,15 @@ Test(crowd, without_descriptors_the_oldest_makes_room_too)
 	struct rlimit limit;
 	char path[64];
 	struct scene s;
-	int highest = 0;
+	unsigned unused = 0;
 
 	scene_open(&s, &(struct scene_settings){ 0 }, "alice bob");
-	/* What it has open now, and a few more. */
-	for (int fd = 0; fd < 1024; fd++) {
-		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)s.rig.pid, fd);
-		if (access(path, F_OK) == 0 || readlink(path, (char[8]){ 0 }, 1) > 0)
-			highest = fd;
+	/* Of the numbers below the limit so many are free, wherever they lie. */
+	for (limit.rlim_cur = 0; unused < SPARE; limit.rlim_cur++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)s.rig.pid, (int)limit.rlim_cur);
+		unused += readlink(path, (char[8]){ 0 }, 8) < 0;
 	}
-	limit.rlim_cur = limit.rlim_max = (rlim_t)highest + 1 + SPARE;
+	limit.rlim_max = limit.rlim_cur;
 	cr_assert_eq(prlimit(s.rig.pid, RLIMIT_NOFILE, &limit, NULL), 0);
 	crowd_open(crowd, CROWD, s.rig.port);
 	for (unsigned i = 0; i < CROWD - SPARE; i++)
@@ -182,6 +181,38 @@ Test(crowd, guesses_are_counted_however_they_come)
 	scene_close(&s);
 	cr_assert_eq(rig_counter(&s.rig, "connections_strangers"), 2);
 	cr_assert_eq(rig_counter(&s.rig, "binds_unknown"), 20 + 20 + 19);
+}
+
+/* Few octets of a request are kept beside the record, as many as there is room for; beyond that in
+ * the buffer they came in. Either way they are gone on with, and nothing is left of who goes. */
+Test(crowd, who_stops_within_a_request_holds_little_and_leaves_nothing)
+{
+	enum { CROWD = 900 }; /* of 16 legs: more than the blocks for such octets */
+	static struct msrp_peer crowd[CROWD];
+	struct rig_leg leg;
+	struct scene s;
+
+	scene_open(&s, &(struct scene_settings){ .extra = "  max_legs: 800\n" }, "alice bob");
+	for (unsigned i = 0; i < CROWD; i++) {
+		peer_connect(&crowd[i], s.rig.port);
+		peer_print(&crowd[i], "MSRP half%03u SEND\r\nTo-P", i);
+	}
+	REFUSED(&s, ALICE, 200, .id = "hello", .text = "to all");
+	expect_text(&s, BOB, "to all");
+	/* One of the first and one of the last go on. */
+	for (unsigned i = 0; i < CROWD; i += CROWD - 1) {
+		char tid[20];
+
+		leg = rig_leg(&s.rig, &s.room, "more", 2, true);
+		snprintf(tid, sizeof(tid), "half%03u", i);
+		peer_print(&crowd[i],
+			"ath: %s\r\nFrom-Path: %s\r\nMessage-ID: m.01\r\n-------%s$\r\n", leg.uri,
+			leg.path, tid);
+		cr_assert_eq(peer_status(&crowd[i], tid), 200, "%u: %u, closed %d", i,
+			crowd[i].chunk.status, crowd[i].closed);
+	}
+	crowd_close(crowd, CROWD);
+	scene_close(&s);
 }
 
 /* A peer that is gone without a word: in repair mode a socket closes in silence. */

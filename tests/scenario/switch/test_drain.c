@@ -398,3 +398,29 @@ Test(drain, a_controller_that_comes_while_the_switch_stops_is_told)
 	cr_assert(peer_ends(&s.peer[BOB], RIG_WAIT_MS));
 	scene_ended(&s);
 }
+
+Test(drain, who_is_closed_while_it_still_sends_gets_its_answers)
+{
+	char *flood = long_text(4 << 20);
+	struct msrp_peer stranger;
+	struct scene s;
+	unsigned i;
+
+	/* With octets unread the kernel would reset the connection, and the peer lose what it has not
+	 * read. */
+	scene_open(&s, &(struct scene_settings){ 0 }, "alice");
+	peer_connect(&stranger, s.rig.port);
+	for (i = 0; i < 20; i++)
+		peer_print(&stranger,
+			"MSRP guess%02u SEND\r\nTo-Path: msrp://127.0.0.1:1/0000000000nobody;tcp\r\nFrom-Path: msrp://127.0.0.1:9/x;tcp\r\nMessage-ID: g%02u0\r\n-------guess%02u$\r\n",
+			i, i, i);
+	peer_write(&stranger, flood, 4 << 20);
+	for (i = 0; i < 20; i++) {
+		cr_assert(peer_take(&stranger, RIG_WAIT_MS), "%u answers", i);
+		cr_assert_eq(stranger.chunk.status, 481);
+	}
+	expect_end(&stranger);
+	peer_close(&stranger);
+	free(flood);
+	scene_close(&s);
+}

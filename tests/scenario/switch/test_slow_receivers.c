@@ -219,3 +219,65 @@ Test(slow_receivers, answers_to_one_that_reads_nothing_are_bounded)
 	REFUSED(&s, ALICE, 200, .id = "others", .text = "others");
 	scene_close(&s);
 }
+
+/* A member that takes a little now and then makes progress, and is evicted all the same. */
+Test(slow_receivers, one_that_takes_next_to_nothing_is_evicted)
+{
+	struct scene s;
+	unsigned i;
+	char octets[1000];
+
+	scene_open(&s,
+		&(struct scene_settings){
+			.msrp = "  leg_queue: 262144\n  congestion_kill_s: 2\n  least_rate: 100000\n" },
+		"alice bob carol");
+	pour(&s, "early", 400, 20000);
+	until(&s, CAROL, true, LEG_BOUND);
+	/* Half of what she must at most, until she is told. */
+	for (i = 0; i < 1000; i++) {
+		if (recv(s.peer[CAROL].fd, octets, sizeof(octets), MSG_DONTWAIT) < 0)
+			break;
+		if (rig_event_within(&s.rig, EVENT_LEG, &s.leg[CAROL].id, 20) &&
+			s.rig.event.u.leg.status.state == LEG_UNBOUND)
+			break;
+	}
+	cr_assert_eq(s.rig.event.u.leg.status.state, LEG_UNBOUND, "after %u reads", i);
+	cr_assert_eq(s.rig.event.u.leg.status.cause, LEG_CAUSE_CONGESTED);
+	pour(&s, "later", 5, 20000);
+	scene_close(&s);
+	cr_assert_eq(rig_counter(&s.rig, "evictions") + rig_counter(&s.rig, "evictions_slow"), 1);
+}
+
+/* What a member sends beyond its rate waits in its connection; what others send does not. */
+Test(slow_receivers, one_that_sends_too_fast_is_read_slowly)
+{
+	enum { MESSAGES = 30 };
+	char id[24], text[24];
+	struct scene s;
+	unsigned i;
+
+	scene_open(
+		&s, &(struct scene_settings){ .msrp = "  rate_messages: 10\n" }, "alice bob carol");
+	for (i = 0; i < MESSAGES; i++) {
+		snprintf(id, sizeof(id), "fast%u", i);
+		snprintf(text, sizeof(text), "%u", i);
+		SAY(&s, ALICE, .id = id, .text = text, .headers = "Failure-Report: no\r\n");
+	}
+	REFUSED(&s, CAROL, 200, .id = "carols", .text = "carols");
+	/* Bob has hers before the last of alice's, and all of those in order. */
+	for (i = 0; i < MESSAGES;) {
+		scene_take(&s, BOB);
+		cr_assert_eq(s.flag, '$');
+		if (strcmp(scene_content(&s), "carols") == 0)
+			break;
+		snprintf(text, sizeof(text), "%u", i++);
+		cr_assert_str_eq(scene_content(&s), text);
+	}
+	cr_assert_lt(i, MESSAGES, "carol waited for alice");
+	for (; i < MESSAGES; i++) {
+		snprintf(text, sizeof(text), "%u", i);
+		expect_text(&s, BOB, text);
+	}
+	scene_close(&s);
+	cr_assert_gt(rig_counter(&s.rig, "pauses_rate"), 0);
+}

@@ -69,3 +69,13 @@ Test(address, a_list_has_one_uri_a_line)
 	cr_assert_not(address_in(SPAN_LITERAL("sip:bob@example.com"), list));
 	cr_assert_not(address_in(SPAN_LITERAL(""), list));
 }
+
+Test(address, a_value_without_brackets_is_the_uri_itself)
+{
+	struct span uri = address_of(SPAN_LITERAL(" sip:bob@example.com "));
+
+	cr_assert(span_eq(uri, SPAN_LITERAL("sip:bob@example.com")), "%.*s", SPAN_ARG(uri));
+	uri = address_of(SPAN_LITERAL("Bob <sip:bob@example.com>"));
+	cr_assert(span_eq(uri, SPAN_LITERAL("sip:bob@example.com")), "%.*s", SPAN_ARG(uri));
+	cr_assert_eq(address_of(SPAN_LITERAL("")).len, 0);
+}

@@ -174,3 +174,26 @@ Test(memory, memory_that_was_touched_is_there)
 	cr_assert_eq(arena_map(&arena, (size_t)1 << 62, true), -ENOMEM);
 	cr_assert_null(arena.base);
 }
+
+/* Said in the log by the switch's start; here by a worker alone. */
+Test(memory, a_worker_does_not_begin_with_less)
+{
+	struct switch_shared shared = shared_of(1, 1000, 1);
+	struct worker *worker = aligned_alloc(64, (sizeof(*worker) + 63) / 64 * 64);
+	char *text;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	cr_assert_eq(worker_init(worker, &shared, 0), -ENOMEM);
+	cr_assert_null(worker->arena.base);
+	memory_print(&shared, out);
+	fclose(out);
+	cr_assert_not_null(
+		strstr(text, "\n**The switch does not start with this:** switch.memory_mb is 1: "));
+	free(text);
+	/* A plan that fits, and that no machine has the memory for. */
+	shared.memory = 1ull << 44;
+	cr_assert_eq(worker_init(worker, &shared, 0), -ENOMEM);
+	cr_assert_null(worker->arena.base);
+	free(worker);
+}

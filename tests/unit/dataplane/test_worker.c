@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -422,6 +423,7 @@ Test(worker, unfinished_requests_do_not_keep_the_others_from_being_read)
 	struct leg *alice, *bob;
 	struct room *room;
 	int a, b, i, held[60];
+	uint32_t hidden = 0;
 
 	start(1);
 	room = open_room();
@@ -433,9 +435,12 @@ Test(worker, unfinished_requests_do_not_keep_the_others_from_being_read)
 	bind_leg(b, bob);
 	hear(b);
 	for (i = 0; i < 60; i++) {
-		/* As if there were that few. */
-		workers[0]->buffers.free_count = i < 59 ? workers[0]->buffers.free_count : 8;
 		held[i] = dial(0);
+		if (i == 59) {
+			/* As if there were that few. */
+			hidden = workers[0]->buffers.free_count - 8;
+			workers[0]->buffers.free_count = 8;
+		}
 		say(held[i],
 			"MSRP half%04d SEND\r\nTo-Path: msrp://127.0.0.1:2855/%080d;tcp\r\nFrom-Path: msrp",
 			i, i);
@@ -444,6 +449,7 @@ Test(worker, unfinished_requests_do_not_keep_the_others_from_being_read)
 	clock_now += 3000;
 	step(4);
 	cr_assert_eq(workers[0]->counters.connections_unfinished, 60);
+	workers[0]->buffers.free_count += hidden;
 	send_body(a, alice, "mess0001", "", "hello");
 	cr_assert(strstr(hear(b), "hello") != NULL);
 	for (i = 0; i < 60; i++)
@@ -579,4 +585,140 @@ Test(worker, what_a_controller_said_before_it_went_is_done)
 	free(shared_commands);
 	free(shared_events);
 	close(wake);
+}
+
+/* The home worker and the index of a leg are read from what a peer wrote. */
+Test(worker, a_session_id_of_ours_has_its_form)
+{
+	uint32_t index = 0;
+	uint16_t home = 0;
+
+	cr_assert(session_id_is_valid(
+		SPAN_LITERAL("0300000a01abcdefghijklmnopqrstuvwxyz"), &home, &index));
+	cr_assert_eq(home, 3);
+	cr_assert_eq(index, 0xa01);
+	cr_assert_not(session_id_is_valid(
+		SPAN_LITERAL("0300000a01abcdefghijklmnopqrstuvwxy"), &home, &index));
+	cr_assert_not(session_id_is_valid(
+		SPAN_LITERAL("0300000a01abcdefghijklmnopqrstuvwxyz2"), &home, &index));
+	cr_assert_not(session_id_is_valid(
+		SPAN_LITERAL("0300000A01abcdefghijklmnopqrstuvwxyz"), &home, &index));
+	cr_assert_not(session_id_is_valid(
+		SPAN_LITERAL("g300000a01abcdefghijklmnopqrstuvwxyz"), &home, &index));
+}
+
+/* Steps until this has been heard: the kernel may take a moment to carry octets from one socket to
+ * the other. The clock stands. */
+static const char *hear_of(int fd, const char *what)
+{
+	static char text[65536];
+	struct pollfd readable = { fd, POLLIN, 0 };
+	unsigned tries;
+	ssize_t n;
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (tries = 0; strstr(text, what) == NULL && tries < 1000; tries++) {
+		step(1);
+		poll(&readable, 1, 1);
+		while ((n = recv(fd, text + len, sizeof(text) - 1 - len, MSG_DONTWAIT)) > 0)
+			len += (size_t)n;
+		text[len] = '\0';
+	}
+	cr_assert(strstr(text, what) != NULL, "%s instead of %s", text, what);
+	return text;
+}
+
+static void expect_end(int fd)
+{
+	struct pollfd readable = { fd, POLLIN, 0 };
+
+	cr_assert_eq(poll(&readable, 1, 10000), 1);
+	cr_assert_eq(recv(fd, &(char){ 0 }, 1, 0), 0);
+	close(fd);
+}
+
+static void steps_to(unsigned phase)
+{
+	unsigned tries, w;
+
+	for (w = 0; w < 2; w++)
+		for (tries = 0; workers[w]->drain.phase != phase && tries < 1000; tries++) {
+			step(1);
+			usleep(1000);
+		}
+	for (w = 0; w < 2; w++)
+		cr_assert_eq(workers[w]->drain.phase, phase, "worker %u is in phase %u", w,
+			workers[w]->drain.phase);
+}
+
+/* drain.h, on one clock: what ends within drain_ms is delivered, what does not is given up in good
+ * order. */
+Test(worker, drains_phase_by_phase)
+{
+	unsigned ends, w;
+
+	for (ends = 0; ends < 2; ends++) {
+		struct leg *alice, *bob;
+		const char *heard;
+		struct room *room;
+		int a, b;
+
+		start(2);
+		shared.drain_ms = 5000;
+		room = open_room();
+		alice = add_member(room, "alice", 0);
+		bob = add_member(room, "bob", 1);
+		a = dial(0);
+		b = dial(1);
+		bind_leg(a, alice);
+		bind_leg(b, bob);
+		hear(a);
+		hear(b);
+		say(a,
+			"MSRP open0 SEND\r\nTo-Path: %.*s\r\nFrom-Path: %.*s\r\nMessage-ID: open0\r\nByte-Range: 1-*/*\r\nContent-Type: message/cpim\r\n\r\nFrom: <sip:alice@example.com>\r\nTo: <" ROOM_URI
+			">\r\n\r\nContent-Type: text/plain\r\n\r\nbegun",
+			SPAN_ARG(alice->conf->uri), SPAN_ARG(alice->conf->path));
+		hear_of(b, "\r\n\r\nbegun");
+		/* One worker alone does not go on. */
+		drain_begin(workers[0]);
+		step(8);
+		cr_assert_eq(workers[0]->drain.phase, DRAIN_FINISH);
+		cr_assert_eq(workers[1]->drain.phase, DRAIN_NONE);
+		drain_begin(workers[1]);
+		clock_now += 4999;
+		step(8);
+		for (w = 0; w < 2; w++)
+			cr_assert_eq(workers[w]->drain.phase, DRAIN_FINISH);
+		/* What begins now does not. */
+		send_body(b, bob, "late0", "", "late");
+		hear_of(b, "MSRP late0 413 ");
+		if (ends == 0) {
+			say(a, ", ended\r\n-------open0$\r\n");
+			hear_of(a, "MSRP open0 200 OK");
+			heard = hear_of(b, ", ended\r\n-------");
+			cr_assert(strcmp(heard + strlen(heard) - 3, "$\r\n") == 0, "%s", heard);
+			clock_now += 1; /* it is looked at every so often */
+			step(1);
+		} else {
+			clock_now += 1;
+			hear_of(a, "MSRP open0 413 ");
+			hear_of(b, "#\r\n");
+		}
+		clock_now += 10;
+		steps_to(DRAIN_CLOSE);
+		step(2);
+		for (w = 0; w < 2; w++)
+			cr_assert(
+				TAILQ_EMPTY(&workers[w]->used) && TAILQ_EMPTY(&workers[w]->unused));
+		/* Both peers see the end, and close. */
+		expect_end(a);
+		expect_end(b);
+		steps_to(DRAIN_DONE);
+		for (w = 0; w < 2; w++)
+			assert_at_rest(workers[w]);
+		cr_assert_eq(alice->state, LEG_UNBOUND);
+		cr_assert_eq(alice->cause, LEG_CAUSE_STOPPED);
+		stop();
+	}
 }

@@ -269,3 +269,16 @@ Test(chunk_out, seven_dashes_are_found_wherever_they_stand)
 		}
 	}
 }
+
+Test(chunk_out, an_end_line_that_does_not_fit_is_not_written)
+{
+	char out[32];
+	size_t len = chunk_out_end(out, sizeof(out), SPAN_LITERAL("abcd"), '$', true);
+
+	cr_assert_eq(len, strlen("-------abcd$\r\n"));
+	memset(out, 'x', sizeof(out));
+	cr_assert_eq(chunk_out_end(out, len - 1, SPAN_LITERAL("abcd"), '$', true), 0);
+	cr_assert_eq(out[0], 'x');
+	cr_assert_eq(chunk_out_end(out, len + 1, SPAN_LITERAL("abcd"), '$', false), 0);
+	cr_assert_eq(chunk_out_end(out, len + 2, SPAN_LITERAL("abcd"), '$', false), len + 2);
+}

@@ -105,11 +105,22 @@ holds ready_is_said_once [ "$(cat "$place/out")" = ready ]
 
 switch=$(child plenum-switch)
 focus=$(child plenum-focus)
+group_of() { # PID
+	ps -o pgid= -p "$1" | tr -d ' '
+}
+# Ctrl-C goes to a process group: the daemons are not to hear of it but from the launcher, in its order.
+holds the_switch_is_in_a_group_of_its_own [ "$(group_of "$switch")" -eq "$switch" ]
+holds the_focus_is_in_a_group_of_its_own [ "$(group_of "$focus")" -eq "$focus" ]
 kill -TERM "$launcher"
 wait "$launcher"
 status=$?
 launcher=
 holds sigterm_ends_it_with_status_0 [ "$status" -eq 0 ]
+focus_first() {
+	awk '/main: stopped dialogs_left=/ { focus = NR } /switch: drains/ { drains = NR }
+		END { exit !(focus > 0 && drains > focus) }' "$place/err"
+}
+holds the_focus_ends_before_the_switch_drains focus_first
 holds sigterm_ends_the_switch ended "$switch"
 holds sigterm_ends_the_focus ended "$focus"
 
