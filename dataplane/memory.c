@@ -12,7 +12,7 @@
 _Static_assert(0
 #define POOL(name, member, octets, of64, besides, parts, margin, least, what) +parts
 #include "dataplane/pools.def"
-		== PARTS,
+		       == PARTS,
 	"pools.def: the parts must come to 64");
 
 static uint32_t rooms_of_one(const struct switch_shared *shared)
