@@ -1228,10 +1228,10 @@ void connection_flush_dirty(struct worker *worker)
 }
 
 /* One that is bound and not let in holds up what comes behind it: for long only where that is its
- * own. Then it is answered as one that is a member no longer. */
-static bool wait_ends(struct worker *worker, struct connection *conn)
+ * own, and while there is memory: what it has sent lies in a receive buffer. Then it is answered as one that is a member no longer. */
+static bool wait_ends(struct worker *worker, struct connection *conn, bool low)
 {
-	uint64_t limit = conn->sessions != NULL && conn->sessions->next != NULL
+	uint64_t limit = low || (conn->sessions != NULL && conn->sessions->next != NULL)
 				 ? WAIT_SHARED_MS
 				 : worker->shared->connection_bind_ms;
 	struct msrp_session *session;
@@ -1255,7 +1255,7 @@ static void look_after(struct worker *worker, struct connection *conn, bool low)
 
 	if (conn->strangers > 0 && worker->ticks % CONNECTION_STRANGER_FORGET_S == 0)
 		conn->strangers--;
-	if (wait_ends(worker, conn)) {
+	if (wait_ends(worker, conn, low)) {
 		connection_resume(worker, conn);
 		return;
 	}

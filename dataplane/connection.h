@@ -82,15 +82,12 @@ struct connection {
 	struct transaction *transaction; /* its answer, until given away */
 	struct inbound *inbound;
 	struct payload *pending; /* made, not yet given to the room: its flags may still change */
+	uint64_t chunk_at;       /* the place, in its message, of the body octet that comes next */
 	union {
-		struct {
-			uint64_t skip; /* octets of its body that were received before */
-			uint64_t chunk_octets;
-			struct byte_range range;
-		};
-		char id[CHUNK_TID_MAX]; /* report_wanted: Message-ID of a SEND without a body */
+		uint64_t chunk_end;     /* what its range says, when its message has a record */
+		char id[CHUNK_TID_MAX]; /* report_wanted: Message-ID of a SEND that has none */
 	};
-	bool has_range, bodiless, report_wanted;
+	bool bodiless, report_wanted;
 	uint8_t id_len;
 	uint32_t recent_octets; /* received of late: halved every second */
 	struct transaction *transactions;

@@ -171,7 +171,8 @@ static void costs_print(const struct memory *plan, const struct switch_shared *s
 	ROW(per_worker, "set aside in every worker, whatever it serves");
 	ROW(bound, "a leg that is bound and idle: what is touched of it");
 	ROW(one(plan, MEMORY_connections) + shared->transport_octets, "of these, its connection");
-	ROW(one(plan, MEMORY_ids), "a leg that has sent a message, besides");
+	ROW(one(plan, MEMORY_ids_small), "a leg that has sent a message, besides");
+	ROW(one(plan, MEMORY_ids_large), "instead of it: one that has sent more than 32");
 	ROW(one(plan, MEMORY_rooms), "a room with any number of members");
 	ROW(one(plan, MEMORY_messages),
 		"a message, from its beginning until the slowest member has it");
@@ -183,8 +184,9 @@ static void costs_print(const struct memory *plan, const struct switch_shared *s
 		"its octets, more than that: per piece of up to 64 KiB, besides the receive buffer");
 	ROW(one(plan, MEMORY_buffers), "a receive buffer, which all that came in one read shares");
 	ROW(one(plan, MEMORY_entries), "a message in the queue of one member");
-	ROW(one(plan, MEMORY_texts),
-		"a CPIM head that comes in pieces, a long From-Path, or an unanswered NICKNAME");
+	ROW(one(plan, MEMORY_heads), "a CPIM head that comes in pieces");
+	ROW(one(plan, MEMORY_kept), "octets that come ahead of their turn: each 1,472 of them");
+	ROW(one(plan, MEMORY_texts), "a long From-Path, or an unanswered NICKNAME");
 	ROW(one(plan, MEMORY_reports) + one(plan, MEMORY_report_blocks) * 2,
 		"an open report, in each worker with members: up to 512 legs");
 	ROW(one(plan, MEMORY_report_blocks), "each further 512 legs of the worker in it");

@@ -37,6 +37,7 @@ enum post_kind {
 	POST_REPORT_HOME,     /* report_part: counted -> the worker whose it is */
 	POST_NICKNAME_ASK,    /* nickname_ask: connection's worker -> home worker of the leg */
 	POST_NICKNAME_ANSWER, /* nickname_ask: back, with status */
+	POST_IDS_HOME,        /* message_ids: home worker of the leg -> the worker whose it is */
 	POST_ATTACHMENT,      /* attachment_change: main thread -> worker, and back to main */
 	POST_DRAIN,           /* main thread -> worker: drain.h */
 	POST_DRAINED,         /* worker.drained: -> main thread */

@@ -120,6 +120,7 @@ int worker_init(struct worker *worker, struct switch_shared *shared, uint16_t in
 	worker->shared = shared;
 	worker->index = index;
 	worker->now_ms = worker->ticked_at = shared->clock_ms();
+	worker->heads_last = &worker->heads_first;
 	TAILQ_INIT(&worker->used);
 	TAILQ_INIT(&worker->unused);
 	mailbox_init(&worker->mailbox);
@@ -207,6 +208,7 @@ static void dispatch(struct worker *worker, struct post *post)
 	case POST_REPORT_HOME: report_home(worker, OBJECT(report_part, post)); break;
 	case POST_NICKNAME_ASK: nickname_arrived(worker, OBJECT(nickname_ask, post)); break;
 	case POST_NICKNAME_ANSWER: nickname_answered(worker, OBJECT(nickname_ask, post)); break;
+	case POST_IDS_HOME: message_ids_home(worker, OBJECT(message_ids, post)); break;
 	case POST_ATTACHMENT: mailbox_change(worker, OBJECT(attachment_change, post)); break;
 	case POST_DRAIN: drain_begin(worker); break;
 	case POST_STOP: worker->stop = true; break;

@@ -29,6 +29,7 @@
 #include "dataplane/switch/nickname.h"
 #include "dataplane/switch/payload.h"
 #include "dataplane/switch/rate.h"
+#include "dataplane/switch/reorder.h"
 #include "dataplane/switch/report.h"
 #include "dataplane/switch/room.h"
 #include "dataplane/switch/transaction.h"
@@ -88,8 +89,8 @@ struct worker {
 
 	struct arena arena;
 	struct pool buffers, payloads[PAYLOAD_CLASSES], messages, entries, sessions, connections,
-		outgoing, tails, inbounds, transactions, ids, texts, output, legs, rooms,
-		confs[LEG_CONF_CLASSES], reports, report_blocks, report_ranges;
+		outgoing, tails, inbounds, transactions, ids[IDS_CLASSES], heads, kept, texts,
+		output, legs, rooms, confs[LEG_CONF_CLASSES], reports, report_blocks, report_ranges;
 
 	void *transport_memory; /* transport_records of shared->transport_octets each, zero-filled */
 	uint32_t transport_records;
@@ -116,6 +117,8 @@ struct worker {
 	struct room *closing_rooms;       /* whose messages are waited for */
 	struct report_part *reports_open; /* not settled */
 	struct report_range *report_ranges_table[REPORT_RANGES_TABLE];
+
+	struct inbound *heads_first, **heads_last; /* collected CPIM heads, the oldest first */
 
 	uint64_t nickname_number; /* of the question asked last */
 

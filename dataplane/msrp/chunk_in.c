@@ -405,12 +405,17 @@ static bool content_type_read(struct span value, struct chunk *out)
 	return true;
 }
 
-/* RFC 7701 7: a quoted string of at most 1023 octets of UTF-8; "" takes the nickname back
- * (context.md 2.8). */
+/* RFC 7701 7: a quoted string of at most 1023 octets of UTF-8, of which an escape is one; ""
+ * takes the nickname back (context.md 2.8). */
 static bool use_nickname_read(struct span value, struct chunk *out)
 {
-	return quoted_take(&value, &out->nickname) && value.len == 0 && out->nickname.len <= 1023 &&
-	       is_utf8(out->nickname);
+	size_t octets = 0, at;
+
+	if (!quoted_take(&value, &out->nickname) || value.len != 0)
+		return false;
+	for (at = 0; at < out->nickname.len; at++, octets++)
+		at += out->nickname.at[at] == '\\';
+	return octets <= NICKNAME_OCTETS_MAX && is_utf8(out->nickname);
 }
 
 static enum chunk_error path_read(

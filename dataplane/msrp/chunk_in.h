@@ -26,6 +26,7 @@
 				     * end-line): a caller's buffer of this size always suffices */
 #define CHUNK_HEADERS_MAX    64u
 #define CHUNK_TID_MAX        32u    /* RFC 4975 9: ident has 4..32 octets */
+#define NICKNAME_OCTETS_MAX  1023u  /* RFC 7701 7 */
 #define CHUNK_OTHER_BODY_MAX 10240u /* body of a request that is not SEND (RFC 4975 7.1) */
 
 enum chunk_event {

@@ -179,6 +179,13 @@ size_t chunk_out_report(char *out, size_t size, const struct chunk_out_report *r
 		put_number(&to, report->count);
 		PUT(&to, "\r\n");
 	}
+	if (report->cpim_to.len > 0) {
+		PUT(&to, "Content-Type: message/cpim\r\n\r\nFrom: <");
+		put_span(&to, report->cpim_from);
+		PUT(&to, ">\r\nTo: <");
+		put_span(&to, report->cpim_to);
+		PUT(&to, ">\r\n\r\n\r\n\r\n"); /* both heads end, and the body */
+	}
 	put_end_line(&to, report->tid, '$');
 	return written(&to);
 }

@@ -45,7 +45,8 @@ struct chunk_out_report {
 	struct byte_range range;
 	uint16_t status;
 	bool has_count;
-	uint32_t count; /* Distribution-Count */
+	uint32_t count;                 /* Distribution-Count */
+	struct span cpim_from, cpim_to; /* URIs; not empty: in a message/cpim body (RFC 7701 6.2) */
 };
 /* A whole REPORT, end-line included. */
 size_t chunk_out_report(char *out, size_t size, const struct chunk_out_report *report);

@@ -72,6 +72,17 @@ static bool address_read(struct span value, struct span *uri)
 	return uri->len > 0;
 }
 
+/* NS: [prefix] "<" URI ">". RFC 3862 3.4: From and To are of the core namespace, which names
+ * without a prefix belong to. */
+static bool namespace_is_harmless(struct span value)
+{
+	size_t prefix = octet_run(value.at, value.at + value.len, OCTET_TOKEN);
+	struct span uri;
+
+	return address_read(value, &uri) &&
+	       (prefix > 0) != span_eq_nocase(uri, SPAN_LITERAL("urn:ietf:params:cpim-headers:"));
+}
+
 static bool message_header_read(struct span line, struct span whole, struct cpim *out)
 {
 	struct span name, value, ignored;
@@ -89,6 +100,8 @@ static bool message_header_read(struct span line, struct span whole, struct cpim
 		return address_read(value, out->to_count++ == 0 ? &out->to : &ignored);
 	if (span_eq_nocase(name, SPAN_LITERAL("cc")))
 		out->cc_count++;
+	if (span_eq_nocase(name, SPAN_LITERAL("NS")))
+		return namespace_is_harmless(value);
 	return true;
 }
 
@@ -162,6 +175,8 @@ static int head_parse(struct span bytes, struct cpim *out)
 		if (!mime_header_read(line, &rest, out))
 			return -EBADMSG;
 	}
+	if (out->content_type.at == NULL)
+		out->content_type = SPAN_LITERAL("text/plain");
 	out->head_len = bytes.len;
 	return 0;
 }

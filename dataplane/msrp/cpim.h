@@ -18,14 +18,20 @@ struct cpim {
 	unsigned to_count;     /* To headers */
 	unsigned cc_count;
 	struct span
-		content_type; /* of the wrapped content, type/subtype without parameters; empty: absent */
-	size_t head_len; /* octets up to and including the blank line after the MIME headers */
+		content_type; /* of the wrapped content, type/subtype without parameters; when it is absent text/plain (RFC 2045 5.2) */
+	size_t head_len;      /* octets up to and including the blank line after the MIME headers */
 };
 
 /* Parses the start of a body. 0: *out is filled; -EAGAIN: the blank line that ends the MIME headers
  * is not in yet (fewer than CPIM_HEAD_MAX octets); -EBADMSG: malformed or over the limit (answer
  * 400). Bare LF and any case of header names are tolerated. A missing From leaves from.at NULL, a
- * missing To leaves to_count 0. `resume` is where the search goes on (0 at first), so that feeding
+ * missing To leaves to_count 0; several To headers and any Cc are counted.
+ *
+ * Malformed is also: From twice; two addresses in one From or To; an address without <>; a folded
+ * line in the CPIM block (the MIME block may fold); Content-Type twice or without a subtype; a
+ * control octet but HTAB; and an NS header that gives the core namespace a prefix, or takes it from
+ * the names without one (RFC 3862 3.4): then what is checked could be another From or To than what
+ * a recipient shows. `resume` is where the search goes on (0 at first), so that feeding
  * in small pieces stays linear. */
 must_check int cpim_parse(struct span bytes, size_t *resume, struct cpim *out);
 

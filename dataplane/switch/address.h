@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* address: do two URIs in CPIM headers name the same user or room?  Spec: RFC 3261 19.1.4 as context.md 3.1 reads it.
+/* address: do two URIs in CPIM headers name the same user or room?  Spec: RFC 3261 19.1.4 and RFC 3966 as
+ * context.md 3.1 reads them.
  *
  * Threads: pure. The controller gives every form that it accepts (sip, tel, im); only spelling is
- *          levelled here: scheme and host
- * without case, parameters and headers left out.
+ *          levelled here: scheme and host without case, escapes of the user part resolved (but of
+ *          reserved characters), parameters and headers left out; of
+ *          numbers the visual separators, not extension, subaddress and context, and
+ *          sip:+N@any;user=phone is tel:+N.
  */
 #ifndef DATAPLANE_SWITCH_ADDRESS_H
 #define DATAPLANE_SWITCH_ADDRESS_H

@@ -168,9 +168,29 @@ void leg_free(struct worker *worker, struct leg *leg)
 	worker->mailbox.slots[leg->slot].objects--;
 	leg->conf = NULL;
 	conf_release(worker, leg, conf);
+	message_ids_release(worker, leg->ids);
+	leg->ids = NULL;
 	leg->used = false;
 	pool_put(&worker->legs, leg);
 	room_settle(worker, room);
+}
+
+/* RFC 4975 5.4: what was received whole over one connection and is sent again over the next is a
+ * duplicate. */
+static void ids_lend(struct leg *leg, struct msrp_session *session)
+{
+	session->ids = leg->ids;
+	leg->ids = NULL;
+}
+
+static void ids_return(struct leg *leg, struct msrp_session *session)
+{
+	leg->ids = session->ids;
+	session->ids = NULL;
+	/* The verdict did not find the session any more. */
+	if (leg->refused_id != 0)
+		message_ids_forget(leg->ids, leg->refused_id);
+	leg->refused_id = 0;
 }
 
 static void bind_to(struct worker *worker, struct leg *leg, struct msrp_session *session)
@@ -178,6 +198,7 @@ static void bind_to(struct worker *worker, struct leg *leg, struct msrp_session 
 	leg->session = session;
 	leg->session_worker = session->worker;
 	leg->lent = leg->conf;
+	ids_lend(leg, session);
 	leg->rebind = false;
 	leg->state = LEG_BOUND;
 	leg->cause = LEG_CAUSE_NONE;
@@ -249,6 +270,7 @@ void leg_unbound(struct worker *worker, struct msrp_session *session)
 	leg->asked = false;
 	leg->session = NULL;
 	leg->lent = NULL;
+	ids_return(leg, session);
 	part_update(leg);
 	leg->state = LEG_UNBOUND;
 	leg->cause = session->cause;
@@ -327,6 +349,7 @@ static void connect_if_due(struct worker *worker, struct leg *leg)
 	leg->session = session;
 	leg->session_worker = worker->index;
 	leg->lent = leg->conf;
+	ids_lend(leg, session);
 	connection_connect(worker, session, &leg->target);
 }
 
@@ -494,7 +517,7 @@ int leg_member_add(struct worker *worker, struct leg *leg, const struct member_s
 	struct conf_parts parts = parts_of(leg->conf);
 	int result;
 
-	if (settings->participant >= 1u << 20 || identities.len == 0 || alias.len > 512 ||
+	if (settings->participant >= 1u << 20 || identities.len == 0 || alias.len > LEG_ALIAS_MAX ||
 		(alias.len > 0 && (memchr(alias.at, '\r', alias.len) != NULL ||
 					  memchr(alias.at, '\n', alias.len) != NULL)))
 		return -EINVAL;

@@ -30,6 +30,8 @@ struct nickname_ask;
  * home. */
 #define SESSION_ID_OCTETS 36
 
+#define LEG_ALIAS_MAX 512u /* octets */
+
 struct leg_conf {
 	void *link;      /* the pool's */
 	struct leg *leg; /* home worker's: others only give it back */
@@ -61,8 +63,8 @@ struct leg_control {
 	struct leg *leg;
 	struct msrp_session *session;
 	struct leg_conf *conf;
-	uint16_t home;
 	uint64_t joined; /* room order at which membership began, or ended */
+	uint16_t home;
 	bool member, remove;
 	bool ending;   /* what it is sending is refused: its room is being closed */
 	bool drop;     /* what is owed to it is given up */
@@ -83,7 +85,9 @@ struct leg {
 	uint16_t session_worker;
 	uint32_t bind_ms;
 	uint64_t unbound_at; /* ms; when it was added or lost its binding */
-	uint64_t revision, bindings;
+	uint64_t revision;
+	uint32_t bindings;
+	uint32_t refused_id; /* of the last whole message that the room refused; 0: none */
 	struct object_tag tag;
 	struct room *room;
 	struct leg *room_next, *room_prev;
@@ -93,6 +97,7 @@ struct leg {
 	struct msrp_session *session;
 	struct msrp_session *rebinding; /* waits until the old one has gone */
 	struct nickname_ask *nickname;  /* NULL: no question is open */
+	struct message_ids *ids;        /* while it is not bound */
 	struct leg_control control;
 	uint64_t joined;
 	struct msrp_target target; /* LEG_ACTIVE: where we connect; port 0: not known yet */

@@ -94,17 +94,18 @@ struct message {
 	uint64_t order;          /* in the room; from 1 */
 	uint64_t
 		total; /* octets as the sender declared, plus what an alias adds; or BYTE_RANGE_UNKNOWN */
-	uint32_t sender; /* its leg's index on the room's worker: gets no copy */
+	uint64_t id_hash; /* of the sender's Message-ID */
+	uint32_t sender;  /* its leg's index on the room's worker: gets no copy */
 	uint32_t sender_participant;
 	uint32_t to_participant; /* private */
 	uint64_t workers;        /* bit w: worker w has a part */
 	uint32_t count;          /* Distribution-Count */
 	uint32_t recipients;     /* legs that it began for, about: the sender's egress */
 	uint8_t id_len, type_len;
-	uint16_t to_len;
+	uint16_t to_len, from_len;
 	char id[MESSAGE_ID_OCTETS];     /* fresh: never the sender's */
 	char type[MESSAGE_TYPE_OCTETS]; /* of the wrapped content */
-	char to[MESSAGE_TO_OCTETS];     /* CPIM To */
+	char to[MESSAGE_TO_OCTETS];     /* CPIM To, and From behind it when there is room */
 	struct message_part part[];     /* one per worker */
 };
 

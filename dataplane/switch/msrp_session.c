@@ -157,9 +157,6 @@ void msrp_session_unbind(struct worker *worker, struct msrp_session *session, en
 			transaction_free(worker, conn->transaction);
 		conn->transaction = NULL;
 	}
-	if (session->ids != NULL)
-		pool_put(&worker->ids, session->ids);
-	session->ids = NULL;
 	connection_let_go(worker, conn, session);
 	session->unbinding = true;
 	session->cause = (uint8_t)cause;

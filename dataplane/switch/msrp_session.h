@@ -57,7 +57,9 @@ struct msrp_session {
 	/* in */
 	struct inbound *inbound;
 	uint32_t inbound_count;
-	struct message_ids *ids;
+	struct message_ids *ids; /* the leg's, while it is bound */
+	struct reorder_share share;
+	uint8_t heads;                 /* collected */
 	struct nickname_ask *nickname; /* asked, not answered */
 	uint16_t worker;               /* of the connection */
 	uint16_t home;                 /* of the leg */

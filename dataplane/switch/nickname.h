@@ -23,9 +23,8 @@ struct worker;
 struct leg;
 struct msrp_session;
 
-#define NICKNAME_WAIT_MS    10000u
-#define NICKNAME_OCTETS_MAX 1023u
-#define NICKNAME_PATH_MAX   6144u /* a longer From-Path: the one of the SDP is answered to */
+#define NICKNAME_WAIT_MS  10000u
+#define NICKNAME_PATH_MAX 6144u /* a longer From-Path: the one of the SDP is answered to */
 
 struct nickname_ask {
 	struct post post;

@@ -47,6 +47,7 @@ enum payload_flag {
 	PAYLOAD_ABORTED = 1 << 3,   /* the message is given up here */
 	PAYLOAD_RETURNS = PAYLOAD_BEGIN | PAYLOAD_CHUNK_END | PAYLOAD_WHOLE |
 			  PAYLOAD_ABORTED, /* with a verdict */
+	PAYLOAD_PRIVATE = 1 << 5,          /* with a verdict: of a message to one participant */
 	PAYLOAD_DASHES = 1 << 4, /* seven dashes occur: transaction ids must be tested against it */
 };
 

@@ -202,7 +202,6 @@ static unsigned admit_private(struct room *room, struct message *message, struct
 		if (conf->alias.len > 0 ? !address_eq(to, address_of(conf->alias))
 					: !address_in(to, conf->identities))
 			continue;
-		message->private = true;
 		message->to_participant = conf->participant;
 		message->unreported = control;
 		if (control)
@@ -228,8 +227,10 @@ static unsigned admit(struct worker *worker, struct room *room, struct message *
 	if (!sender->member || sender->removing || sender->conf->flags & MEMBER_MUTED)
 		return 403;
 	if (!address_in(to, room->uris)) {
-		unsigned status = admit_private(room, message, to);
+		unsigned status;
 
+		message->private = true;
+		status = admit_private(room, message, to);
 		if (status != 0)
 			return status;
 	}
@@ -312,6 +313,18 @@ static void begin(struct worker *worker, struct room *room, struct message *mess
 	mailbox_room_dirty(worker, room);
 }
 
+/* A whole message that was refused may be sent again, also after its session has gone: then nobody
+ * is left at its sender's worker to hear the verdict. */
+static void note_refused(struct worker *worker, const struct message *message)
+{
+	struct leg *leg = pool_at(&worker->legs, message->sender);
+
+	if (message->status != 0)
+		leg->refused_id = (uint32_t)message->id_hash;
+	else if (leg->refused_id == (uint32_t)message->id_hash)
+		leg->refused_id = 0;
+}
+
 void room_payload(struct worker *worker, struct payload *payload)
 {
 	struct message *message = payload->message;
@@ -323,6 +336,8 @@ void room_payload(struct worker *worker, struct payload *payload)
 	if (!message->seen)
 		begin(worker, room, message, flags & PAYLOAD_BEGIN);
 	payload->status = message->status != 0 ? message->status : 200;
+	if (message->private)
+		payload->flags |= PAYLOAD_PRIVATE;
 	if (message->status == 0) {
 		room->counts.octets += payload->len;
 		atomic_fetch_add_explicit(&payload->cores,
@@ -334,6 +349,8 @@ void room_payload(struct worker *worker, struct payload *payload)
 	}
 	if (ends) {
 		message->whole = flags & PAYLOAD_WHOLE;
+		if (message->whole)
+			note_refused(worker, message);
 		if (message->tracked)
 			report_part_done(worker, message);
 		message_drop(worker, message);

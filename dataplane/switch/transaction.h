@@ -22,6 +22,7 @@ struct transaction {
 	struct msrp_session *session;     /* NULL: it has gone, nothing can be answered */
 	struct transaction *next, **prev; /* of the connection */
 	struct text_block *to_text;       /* holds a long `to` */
+	uint64_t last;                    /* of its chunk's octets, when the room has them */
 	bool to_conf;                     /* it is the first URI of the leg's path */
 	uint16_t to_len;                  /* leftmost From-Path URI: RFC 4975 7.2 */
 	uint8_t failure_report;           /* enum failure_report */

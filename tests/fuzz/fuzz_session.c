@@ -141,9 +141,9 @@ static const struct {
 	const char *name;
 	uint32_t count;
 } few[] = { { "legs", 12 }, { "sessions", 14 }, { "connections", 10 }, { "tails", 6 },
-	{ "outgoing", 4 }, { "ids", 6 }, { "rooms", 3 }, { "confs_small", 24 },
-	{ "confs_medium", 4 }, { "confs_large", 2 }, { "reports", 3 }, { "report_blocks", 7 },
-	{ "texts", 8 } };
+	{ "outgoing", 4 }, { "ids_small", 6 }, { "ids_large", 2 }, { "heads", 4 }, { "kept", 24 },
+	{ "rooms", 3 }, { "confs_small", 24 }, { "confs_medium", 4 }, { "confs_large", 2 },
+	{ "reports", 3 }, { "report_blocks", 7 }, { "texts", 8 } };
 
 static void pool_shrink(struct pool *pool, const char *name, uint32_t margin)
 {

@@ -433,8 +433,16 @@ static void check_report(uint32_t index)
 	/* context.md 2.5: a control payload to one participant is not reported on. */
 	bool control = m->to == TO_LEG && strcmp(m->wrapped, "message/imdn+xml") == 0;
 
-	if (m->reports > 0 && (!m->success || control || (f->state != WHOLE && !f->multiple)))
+	if (m->reports > 0 &&
+		(!m->success || (control && !f->twice) || (f->state != WHOLE && !f->multiple)))
 		is_wrong("message %u has a REPORT, and was to have none", index);
+	/* RFC 4975 7.1.2; context.md 1.6: what was answered 200 and is lost. When all rooms are closed at
+	 * the end, that is what is open. */
+	if (m->losses > 0 && (m->failure == 'n' || (!f->may_lose && f->accepted == 0 && !f->murky &&
+							   lives(m->binding))))
+		is_wrong("message %u has a REPORT of a failure, and was to have none", index);
+	if (m->losses == 0 && f->must_lose && m->failure != 'n' && lives(m->binding))
+		is_wrong("message %u was answered 200 and lost, and that was not reported", index);
 	if (m->reports > 0 && m->reported_octets != m->len)
 		is_wrong("message %u: the REPORT is of %llu octets", index,
 			(unsigned long long)m->reported_octets);
@@ -446,7 +454,8 @@ static void check_report(uint32_t index)
 		is_wrong("message %u was counted and did not ask for it", index);
 	if (m->reports > 0 && m->has_count && !f->multiple)
 		check_count(index);
-	if (m->reports > 0 && m->count && !m->has_count && h->counters.reports_uncounted == 0)
+	if (m->reports > 0 && m->count && !m->has_count && !f->twice &&
+		h->counters.reports_uncounted == 0)
 		is_wrong("message %u was not counted, nor that counted", index);
 }
 

@@ -118,7 +118,8 @@ struct sim_message {
 	enum message_from from;
 	const char *wrapped;
 	bool success, count;
-	unsigned reports;
+	char failure;             /* Failure-Report: 'y', 'n', 'p' */
+	unsigned reports, losses; /* REPORTs of a success, of a failure */
 	bool has_count;
 	uint32_t reported_count;
 	tick reported;

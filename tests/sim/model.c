@@ -13,6 +13,7 @@
 static const struct history *h;
 static struct fate *fates;
 static unsigned *answers;
+static unsigned born;
 
 /* ---- what was in force ---- */
 
@@ -175,14 +176,13 @@ static uint32_t first_copy(uint32_t message)
 }
 
 /* Its head is complete with this chunk. Returns the set of statuses that its end may have. */
-static unsigned head_complete(const struct sent *s, uint32_t index)
+static unsigned head_complete(const struct sent *s, uint32_t index, uint64_t place)
 {
 	const struct sim_message *m = &h->messages.at[index];
 	struct fate *f = &fates[index];
 	uint32_t conn = h->bindings.at[s->binding].conn, copy = first_copy(index);
 	unsigned home = room_of(&h->legs.at[m->leg])->home, worker = h->conns.at[conn].worker;
 	unsigned v;
-	uint64_t place = s->body + m->head_len - (s->start - 1);
 	tick evidence = copy != NONE ? h->copies.at[copy].begun : NEVER;
 
 	if (s->answers > 0)
@@ -217,13 +217,97 @@ static unsigned resolve(const struct sent *s, unsigned set)
 	return first_copy(s->message) != NONE && set & status_bit(200) ? 200 : 0;
 }
 
+static void forget(struct fate *f)
+{
+	free(f->has);
+	f->has = NULL;
+}
+
 static void refuse(struct fate *f, unsigned set)
 {
 	if (f->state == OPEN)
 		f->dead = true; /* who got a part of it gets '#' */
+	/* RFC 4975 7.1.2: octets that were answered 200 are lost. */
+	if (f->accepted > 0)
+		f->may_lose = true;
+	if (f->accepted > 0 && !f->murky && !f->late)
+		f->must_lose = true;
+	f->accepted = 0;
+	forget(f);
 	f->state = REFUSED;
 	f->refusal = set;
 	f->ended = true;
+}
+
+/* What a leg may have kept for sure: blocks of which a part is used count whole. */
+#define KEPT_SURELY (32u * 1024)
+
+static uint64_t most64(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t kept_of(uint32_t binding)
+{
+	uint64_t octets = 0, i;
+	uint32_t k;
+
+	for (k = 0; k < h->messages.count; k++)
+		if (h->messages.at[k].binding == binding && fates[k].has != NULL)
+			for (i = fates[k].edge + 1; i <= fates[k].reach; i++)
+				octets += fates[k].has[i];
+	return octets;
+}
+
+/* CPIM heads that came in pieces: a leg has a share. */
+#define HEADS_SURELY 4
+
+static unsigned heads_of(uint32_t binding)
+{
+	unsigned count = 0;
+	uint32_t k;
+
+	for (k = 0; k < h->messages.count; k++)
+		count += h->messages.at[k].binding == binding && fates[k].state == HEAD &&
+			 fates[k].edge > 0;
+	return count;
+}
+
+/* Refused messages of which more may come make room for others, the oldest first. */
+static bool refused_gives_way(uint32_t binding, bool *late)
+{
+	uint32_t i, oldest = NONE;
+
+	for (i = 0; i < h->messages.count; i++)
+		if (h->messages.at[i].binding == binding && fates[i].state == REFUSED &&
+			(oldest == NONE || fates[i].born < fates[oldest].born))
+			oldest = i;
+	*late = oldest != NONE && fates[oldest].late;
+	if (oldest != NONE)
+		fates[oldest].state = NEW;
+	return oldest != NONE;
+}
+
+/* The head is complete. Returns what the chunk may be refused with, *sure if it was. */
+static unsigned begin(
+	const struct sent *s, struct fate *f, uint64_t place, unsigned *set, bool *sure)
+{
+	unsigned v = head_complete(s, s->message, place), r;
+
+	f->state = OPEN;
+	r = resolve(s, v);
+	if (r == 0)
+		f->murky = true;
+	if (r == 200)
+		return 0;
+	if (r == 0)
+		return v & ~status_bit(200);
+	refuse(f, status_bit(r));
+	f->late = true;
+	f->dead = false;
+	*set |= status_bit(400) | status_bit(413);
+	*sure = true;
+	return status_bit(r);
 }
 
 /* One SEND with content, in the order of its connection. Returns what it may be answered. */
@@ -237,7 +321,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	unsigned worker = h->conns.at[conn].worker, member, set = 0, may;
 	tick a = read_at(conn, s->body), end = read_at(conn, s->ends);
 	tick b = is_prompt(s) ? end : s->answered;
-	uint64_t skip, fresh;
+	uint64_t last = s->start - 1 + s->len;
 	bool sure = false, lies;
 	uint32_t i;
 
@@ -264,24 +348,15 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 			refuse(f, status_bit(415));
 		return set | status_bit(415);
 	}
-	may = s->has_range && s->says_total != UINT64_MAX &&
-	      over_limit(room, a, b, s->says_total, &sure);
-	/* Ahead of what has come (context.md 2.2): kept until the rest is there, or refused when that is
-	 * too much. What becomes of it is left open; what is delivered of it must be right. */
-	if (f->apart || (f->state != REFUSED && f->state != WHOLE &&
-				s->start > (f->state == NEW ? 1 : f->edge + 1))) {
-		if (!f->apart)
-			f->parsed_lo = f->state == NEW ? a : f->since;
-		f->parsed_hi = f->hi = NEVER;
-		f->lo = 0;
-		f->apart = f->murky = f->multiple = f->begins = true;
-		f->verdict = ~0u;
-		return ~0u;
+	may = s->has_range &&
+	      over_limit(room, a, b,
+		      most64(s->says_total != UINT64_MAX ? s->says_total : 0, s->start - 1), &sure);
+	if (f->state == WHOLE) {
+		f->again |= may;
+		f->twice |= s->flag == '$';
+		return set | status_bit(200) | (f->again ? status_bit(413) : 0) |
+		       (f->multiple ? f->verdict : 0); /* RFC 4975 7.3.1: once more */
 	}
-	/* RFC 4975 7.3.1: once more. Unless the room refused it, and that was known by then. */
-	if (f->state == WHOLE)
-		return set | status_bit(200) | (may ? status_bit(413) : 0) |
-		       (f->multiple ? f->verdict : 0);
 	/* It left meanwhile, and may be back: what it had begun to send was refused then. */
 	for (i = 0; i < leg->sets.count && f->state != NEW && f->state != WHOLE; i++)
 		if (!leg->sets.at[i].member && leg->sets.at[i].sent <= b &&
@@ -297,62 +372,74 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	if (f->murky)
 		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(403) |
 		       status_bit(413);
+	if (f->state == REFUSED && s->start == 1)
+		f->state = NEW; /* it is sent anew */
 	if (f->state == NEW) {
-		if (open_before >= h->open_messages)
-			return set | status_bit(413);
+		if (open_before >= h->open_messages) {
+			bool late;
+
+			if (!refused_gives_way(m->binding, &late))
+				return set | status_bit(413);
+			/* Perhaps the refusal was not known yet, and there was no place. */
+			f->murky |= late;
+			if (late)
+				set |= status_bit(413) | status_bit(200);
+		}
+		forget(f);
+		f->has = calloc(1, m->len + 512);
 		f->state = HEAD;
+		f->edge = f->reach = f->accepted = 0;
 		f->since = a;
-		f->edge = 0;
 		f->total = UINT64_MAX;
+		f->ends = false;
+		f->born = ++born;
 		if (may && !sure) {
 			f->murky = true;
 			set |= status_bit(200) | status_bit(413);
 		}
-		if (may && sure)
-			refuse(f, status_bit(413));
-	} else if (may && sure && f->state != REFUSED) {
+	}
+	if (f->state != REFUSED && may && sure)
 		refuse(f, status_bit(413));
+	/* context.md 1.5: the total is that of the message. */
+	if (f->state != REFUSED && s->has_range && s->says_total != UINT64_MAX) {
+		if ((f->total != UINT64_MAX && f->total != s->says_total) ||
+			f->reach > s->says_total)
+			refuse(f, status_bit(400));
+		else
+			f->total = s->says_total;
 	}
 	if (f->state == REFUSED) {
-		f->state = s->flag != '+' ? NEW : REFUSED;
-		return set | f->refusal;
+		set |= f->refusal;
+		/* Before the room's refusal is known, what comes ahead of its turn is kept. */
+		f->may_lose |= f->late;
+		if (s->flag != '+')
+			f->state = NEW;
+		return set;
 	}
-	if (s->has_range && s->says_total != UINT64_MAX)
-		f->total = s->says_total;
-	/* Octets behind the edge have been forwarded already: context.md 2.2. */
-	skip = f->edge + 1 - s->start;
-	fresh = s->len > skip ? s->len - skip : 0;
-	f->edge += fresh;
-	if (fresh > 0) {
+	if (s->len > 0) {
 		unsigned refused = 0;
 
-		if (over_limit(room, a, b, f->edge, &sure)) {
+		if (over_limit(room, a, b, last, &sure)) {
 			refused |= status_bit(413);
 			f->murky |= !sure;
 		} else {
 			sure = false;
 		}
-		if (f->total != UINT64_MAX && f->edge > f->total) {
+		if (f->total != UINT64_MAX && last > f->total) {
 			refused |= status_bit(400);
 			sure = true;
 		}
-		if (f->state == HEAD && f->edge >= m->head_len) {
-			unsigned v = head_complete(s, s->message), r;
-
-			f->state = OPEN;
-			r = resolve(s, v);
-			if (r == 0)
-				f->murky = true;
-			if (r != 200)
-				refused |= r != 0 ? status_bit(r) : v & ~status_bit(200);
-			if (r != 200 && r != 0) {
-				f->late = true;
-				refuse(f, refused);
-				f->dead = false;
-				set |= status_bit(400) | status_bit(413);
-				sure = true;
-			}
+		/* Those at the edge go on at once; those ahead are kept: context.md 2.2. */
+		memset(f->has + s->start, 1, s->len);
+		f->reach = most64(f->reach, last);
+		if (s->start <= f->edge + 1)
+			f->edge = most64(f->edge, last);
+		if (kept_of(s->binding) > KEPT_SURELY || heads_of(s->binding) > HEADS_SURELY) {
+			set |= status_bit(413);
+			f->murky = true;
 		}
+		if (f->state == HEAD && f->edge >= m->head_len)
+			refused |= begin(s, f, s->body + m->head_len - (s->start - 1), &set, &sure);
 		if (refused != 0 && sure) {
 			if (f->state != REFUSED)
 				refuse(f, refused);
@@ -363,22 +450,52 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	}
 	if (end == NEVER)
 		return set | status_bit(200); /* more of it may come */
-	lies = s->flag != '#' && s->has_range &&
-	       ((s->says_end != UINT64_MAX && s->len != s->says_end + 1 - s->start) ||
-		       (s->flag == '$' && f->total != UINT64_MAX && f->edge != f->total));
-	if (lies || (s->flag == '$' && f->state == HEAD)) {
+	if (s->flag == '#') {
+		f->dead = f->state == OPEN;
+		f->ended = true;
+		f->state = NEW;
+		f->accepted = 0;
+		forget(f);
+		return set | status_bit(200);
+	}
+	lies = (s->has_range && s->says_end != UINT64_MAX &&
+		       s->len != s->says_end + 1 - s->start) ||
+	       (s->flag == '$' &&
+		       (f->reach > last || (f->total != UINT64_MAX && f->total != last)));
+	if (!lies) {
+		unsigned refused = 0;
+
+		if (s->flag == '$') {
+			f->ends = true;
+			f->total = last;
+		}
+		/* The gap is closed: what was kept behind it goes on. */
+		for (sure = false; f->has[f->edge + 1];)
+			f->edge++;
+		if (f->state == HEAD && f->edge >= m->head_len)
+			refused = begin(s, f, s->ends, &set, &sure);
+		if (refused != 0 && sure) {
+			if (s->flag != '+')
+				f->state = NEW;
+			return set | refused;
+		}
+		set |= refused;
+		/* It ended within its CPIM head. */
+		lies = f->state == HEAD && f->ends && f->edge == f->total;
+	}
+	if (lies) {
 		refuse(f, status_bit(400));
 		f->state = s->flag != '+' ? NEW : REFUSED;
 		return set | status_bit(400);
 	}
-	if (s->flag == '$') {
+	if (f->ends && f->edge == f->total) {
 		f->state = WHOLE;
 		f->ended = true;
 		f->whole = end;
-	} else if (s->flag == '#') {
-		f->dead = f->state == OPEN;
-		f->ended = true;
-		f->state = NEW;
+		f->accepted = 0;
+		forget(f);
+	} else {
+		f->accepted = most64(f->accepted, last);
 	}
 	return set | status_bit(200);
 }
@@ -490,6 +607,9 @@ void model_make(const struct history *history, struct model *model)
 				open += h->messages.at[k].binding == b && fates[k].state != NEW &&
 					fates[k].state != WHOLE;
 			answers[i] = chunk(&h->sents.at[i], open);
+			/* Its sender gave it up: nothing of it is lost. */
+			if (h->sents.at[i].flag == '#')
+				fates[h->sents.at[i].message].must_lose = false;
 			if (answers[i] != 0 && fates[h->sents.at[i].message].murky)
 				answers[i] |= fates[h->sents.at[i].message].verdict;
 		}

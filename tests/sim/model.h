@@ -12,6 +12,14 @@ struct fate {
 	unsigned verdict; /* set of what its head may have been answered */
 	unsigned refusal; /* set, in REFUSED */
 	uint64_t edge, total;
+	uint8_t *has;             /* [octet]: 1: it came; of an attempt that is open */
+	uint64_t reach;           /* the last octet that came, in order or not */
+	uint64_t accepted;        /* the last one of chunks that were to be answered 200 */
+	unsigned born;            /* when its sender's worker made a record of it */
+	bool ends;                /* '$' has come: total is true */
+	bool may_lose, must_lose; /* what was answered 200 and is lost is reported */
+	bool twice;               /* whole, and its end came again */
+	bool again;               /* whole, and it came again when it was too long */
 	tick parsed_lo,
 		parsed_hi; /* its head was complete on its sender's worker within this time */
 	tick lo, hi;       /* it took its place in the room's order within this time */

@@ -73,9 +73,9 @@ void scene_close(struct scene *s)
 {
 	static const char *const pools[] = { "payloads_384", "payloads_1536", "payloads_5120",
 		"payloads_buffer", "messages", "entries", "sessions", "outgoing", "tails",
-		"inbounds", "transactions", "ids", "texts", "output", "legs", "rooms",
-		"confs_small", "confs_medium", "confs_large", "reports", "report_blocks",
-		"report_ranges" };
+		"inbounds", "transactions", "ids_small", "ids_large", "heads", "kept", "texts",
+		"output", "legs", "rooms", "confs_small", "confs_medium", "confs_large", "reports",
+		"report_blocks", "report_ranges" };
 	struct switch_cmd close = { .type = CMD_ROOM_CLOSE, .object = s->room };
 	struct switch_rig *rig = &s->rig;
 	unsigned i;
@@ -281,6 +281,32 @@ void expect_failure(
 		cr_assert(chunk->has_distribution_count && chunk->distribution_count == count,
 			"Distribution-Count %d: %u instead of %ld", chunk->has_distribution_count,
 			chunk->distribution_count, count);
+}
+
+void expect_lost(struct scene *s, unsigned who, const char *id, size_t last, const char *total,
+	unsigned status)
+{
+	const struct chunk *chunk = &s->peer[who].chunk;
+	char text[64];
+
+	take(s, who, "a failure REPORT");
+	cr_assert(chunk->method == METHOD_REPORT, "%s: method %d status %u instead of a REPORT",
+		s->leg[who].address, (int)chunk->method, chunk->status);
+	cr_assert(
+		span_eq(chunk->message_id, span_of(id)), "about %.*s", SPAN_ARG(chunk->message_id));
+	cr_assert_eq(chunk->report_namespace, 0);
+	cr_assert_eq(
+		chunk->report_status, status, "%u instead of %u", chunk->report_status, status);
+	cr_assert(chunk->has_range && chunk->range.start == 1 && chunk->range.end == last,
+		"%llu-%llu instead of 1-%zu", (unsigned long long)chunk->range.start,
+		(unsigned long long)chunk->range.end, last);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)chunk->range.total);
+	cr_assert_str_eq(chunk->range.total == BYTE_RANGE_UNKNOWN ? "*" : text, total);
+	cr_assert(!chunk->has_success_report && !chunk->has_failure_report &&
+		  !chunk->has_distribution_count);
+	cr_assert_eq(chunk->flag, '$');
+	cr_assert(span_eq(chunk->to_path, span_of(s->leg[who].path)));
+	cr_assert(span_eq(chunk->from_path, span_of(s->leg[who].uri)));
 }
 
 void expect_nothing(struct scene *s, unsigned who)

@@ -83,6 +83,10 @@ void expect_report(struct scene *s, unsigned who, const char *id, size_t octets,
 /* The same with another status than 200. */
 void expect_failure(
 	struct scene *s, unsigned who, const char *id, size_t octets, unsigned status, long count);
+/* The next thing is a REPORT about id that octets which were answered 200 are lost: 000 and this
+ * status, with the range 1-last/total. In peer->body is what it carries. */
+void expect_lost(struct scene *s, unsigned who, const char *id, size_t last, const char *total,
+	unsigned status);
 /* Nothing waits: the next thing is the answer to a SEND without a body. Good for what is due on
  *                this connection already. */
 void expect_nothing(struct scene *s, unsigned who);

@@ -144,6 +144,7 @@ Test(messages, a_chunk_may_end_within_the_cpim_head)
 	scene_chunk(&s, ALICE, "cuthead2", range, HEAD "after", sizeof(HEAD) + 4, '$');
 	/* The second chunk repeats what the first had, at the wrong place: two From lines. */
 	expect_status(&s, ALICE, "cuthead2", 400);
+	expect_lost(&s, ALICE, "cuthead", cut, "*", 400); /* the first had its 200 */
 	scene_chunk(&s, ALICE, "goodhead1", "Message-ID: goodhead\r\nByte-Range: 1-*/*\r\n", HEAD,
 		cut, '+');
 	expect_status(&s, ALICE, "goodhead1", 200);
@@ -267,6 +268,7 @@ Test(messages, a_message_that_stalls_is_ended)
 		sizeof(HEAD) + 3, '+');
 	expect_status(&s, ALICE, "stall1", 200);
 	expect_cut(&s, BOB);
+	expect_lost(&s, ALICE, "stall", sizeof(HEAD) + 3, "*", 413);
 	REFUSED(&s, ALICE, 200, .id = "after", .text = "after");
 	expect_text(&s, BOB, "after");
 	scene_close(&s);

@@ -32,6 +32,34 @@ Test(address, ports_count_and_numbers_compare_whole)
 	cr_assert_not(same("", "sip:alice@example.com"));
 }
 
+Test(address, escapes_are_resolved_and_reserved_ones_are_another_name)
+{
+	cr_assert(same("sip:%61lice@example.com", "sip:alice@example.com"));
+	cr_assert(same("sip:%C3%84nne@example.com", "sip:\xc3\x84nne@example.com"));
+	cr_assert(same("sip:a%20b@example.com", "sip:a%20b@EXAMPLE.com"));
+	cr_assert_not(same("sip:a%3bb@example.com", "sip:a;b@example.com"));
+	cr_assert(same("sip:a%3bb@example.com", "sip:a%3Bb@example.com"));
+	cr_assert_not(same("sip:%4@example.com", "sip:4@example.com"));
+	cr_assert_not(same("sip:%zz@example.com", "sip:zz@example.com"));
+	cr_assert_not(same("sip:alice%40example.com", "sip:alice@example.com"));
+	cr_assert_not(same("sip:alice%00@example.com", "sip:alice@example.com"));
+}
+
+Test(address, numbers_compare_without_their_separators)
+{
+	cr_assert(same("tel:+1-555-(01).00", "TEL:+15550100"));
+	cr_assert(same("tel:+15550100;x=y", "tel:+15550100"));
+	cr_assert(same("tel:+15550100;ext=5;x", "sip:+15550100;EXT=5@a;user=phone"));
+	cr_assert_not(same("tel:+15550100;ext=5", "tel:+15550100;ext=6"));
+	cr_assert_not(same("tel:+15550100;ext=5", "tel:+15550100"));
+	cr_assert_not(same("tel:0100;phone-context=a.example", "tel:0100;phone-context=b.example"));
+	cr_assert(same("sip:+1-555-0100@example.com;user=phone", "tel:+15550100"));
+	cr_assert(same("sip:+15550100@b.example.com;USER=phone;x", "sip:+15550100@a;user=phone"));
+	cr_assert_not(same("sip:+15550100@example.com", "tel:+15550100"));
+	cr_assert_not(same("sip:15550100@example.com;user=phone", "tel:15550100"));
+	cr_assert_not(same("sip:a-b@example.com", "sip:ab@example.com"));
+}
+
 Test(address, a_list_has_one_uri_a_line)
 {
 	struct span list = SPAN_LITERAL("sip:alice@example.com\ntel:+15550100\n");

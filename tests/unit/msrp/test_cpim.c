@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dataplane/msrp/cpim.h"
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char room_message[] = /* context.md 1.7 */
@@ -75,7 +76,7 @@ Test(cpim, missing_headers_leave_their_places_empty)
 	cr_expect_null(cpim.from.at);
 	cr_expect_eq(cpim.from_line.len, 0);
 	cr_expect_eq(cpim.to_count, 0);
-	cr_expect_eq(cpim.content_type.len, 0);
+	cr_expect(is(cpim.content_type, "text/plain")); /* RFC 2045 5.2 */
 	cr_assert_eq(parse("\r\n\r\nbody", &cpim), 0, "two empty blocks");
 	cr_expect_eq(cpim.head_len, 4);
 }
@@ -101,6 +102,34 @@ Test(cpim, other_headers_pass_with_prefix_and_parameters)
 		0);
 	cr_expect(is(cpim.from, "sip:a"));
 	cr_expect(is(cpim.content_type, "text/plain"));
+}
+
+/* RFC 3862 3.4 */
+Test(cpim, a_namespace_changes_nothing_of_what_is_checked)
+{
+	static const struct {
+		const char *ns;
+		int result;
+	} table[] = {
+		{ "NS: imdn <urn:ietf:params:imdn>", 0 },
+		{ "NS: imdn<urn:ietf:params:imdn>", 0 },
+		{ "ns: imdn <urn:ietf:params:imdn>", 0 },
+		{ "NS: <urn:ietf:params:cpim-headers:>", 0 },
+		{ "NS: c <urn:ietf:params:cpim-headers:>", -EBADMSG },
+		{ "NS: c <URN:ietf:params:CPIM-headers:>", -EBADMSG },
+		{ "NS: <urn:example:mine>", -EBADMSG },
+		{ "NS: imdn", -EBADMSG },
+		{ "NS:", -EBADMSG },
+	};
+	char text[200];
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		struct cpim cpim;
+
+		snprintf(text, sizeof(text), "%s\r\nFrom: <sip:a>\r\nc.From: <sip:b>\r\n\r\n\r\n",
+			table[i].ns);
+		cr_expect_eq(parse(text, &cpim), table[i].result, "%s", table[i].ns);
+	}
 }
 
 Test(cpim, the_mime_block_may_be_folded_and_the_cpim_block_may_not)
@@ -131,6 +160,9 @@ Test(cpim, malformed_heads_are_refused)
 		"From: \"x\\\r\n\r\n\r\n",
 		"From: <sip:a>\r\nFrom: <sip:b>\r\n\r\n\r\n",
 		"To: sip:a\r\n\r\n\r\n",
+		"To: <sip:a>, <sip:b>\r\n\r\n\r\n",
+		"From: <sip:a>\r\n, <sip:b>\r\n\r\n\r\n",
+		"Subject: one\r\n two\r\n\r\n\r\n",
 		"To: <sip:a>\r\nTo: sip:b\r\n\r\n\r\n",
 		"no colon\r\n\r\n\r\n",
 		": x\r\n\r\n\r\n",
