@@ -258,6 +258,20 @@ static uint64_t kept_of(uint32_t binding)
 	return octets;
 }
 
+/* CPIM heads that came in pieces: a leg has a share. */
+#define HEADS_SURELY 4
+
+static unsigned heads_of(uint32_t binding)
+{
+	unsigned count = 0;
+	uint32_t k;
+
+	for (k = 0; k < h->messages.count; k++)
+		count += h->messages.at[k].binding == binding && fates[k].state == HEAD &&
+			 fates[k].edge > 0;
+	return count;
+}
+
 /* Refused messages of which more may come make room for others, the oldest first. */
 static bool refused_gives_way(uint32_t binding, bool *late)
 {
@@ -412,7 +426,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		f->reach = most64(f->reach, last);
 		if (s->start <= f->edge + 1)
 			f->edge = most64(f->edge, last);
-		if (kept_of(s->binding) > KEPT_SURELY) {
+		if (kept_of(s->binding) > KEPT_SURELY || heads_of(s->binding) > HEADS_SURELY) {
 			set |= status_bit(413);
 			f->murky = true;
 		}

@@ -319,6 +319,10 @@ Test(chunks, a_refused_message_may_be_tried_again)
 	PIECE(403, "whole", foreign, 1, sizeof(foreign) - 1, "*", '$');
 	PIECE(200, "whole", whole, 1, all, "*", '$');
 	expect_text(&s, BOB, whole + HEAD_OCTETS);
+	/* Refused by the room, which is asked when all of it is here. */
+	REFUSED(&s, ALICE, 404, .id = "nobody", .to = "<sip:nobody@example.com>");
+	REFUSED(&s, ALICE, 200, .id = "nobody", .text = "corrected");
+	expect_text(&s, BOB, "corrected");
 	PIECE(200, "whole", whole, 1, all, "*", '$'); /* and once more: a duplicate */
 	expect_nothing(&s, BOB);
 	free(whole);
