@@ -13,7 +13,7 @@
 #include "tests/support/torture.h"
 
 #define MESSAGES_MAX 100
-#define MAX_MESSAGE  65536
+#define MAX_MESSAGE  131072
 
 static struct torture_set set;
 static struct scene s;

@@ -89,7 +89,8 @@ static void outcome_check(const struct torture_case *one, struct span octets)
 	if (!framing && !is(one->then, "waits"))
 		cr_expect(
 			between && octets.len == 0, "%s: it does not end where it ends", one->name);
-	if (is(one->then, "waits"))
+	/* Elsewhere it is the message that is not finished, of which the parser knows nothing. */
+	if (is(one->then, "waits") && is(one->group, "body"))
 		cr_expect(!between || octets.len > 0, "%s: it is finished", one->name);
 }
 
