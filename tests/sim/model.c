@@ -366,8 +366,8 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		}
 	/* Sent once more before the room's refusal was known, it was taken for a duplicate; and what
 	 * the sender's worker found wrong before that, it said itself. */
-	if (f->late)
-		set |= status_bit(200) | status_bit(400) | status_bit(413);
+	if (f->late) /* And what came ahead of it then was kept: with that it may be whole at once. */
+		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(413);
 	/* Which settings were in force is open, or whether the session still was: so is the answer. */
 	if (f->murky)
 		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(403) |
