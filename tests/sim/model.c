@@ -366,8 +366,8 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		}
 	/* Sent once more before the room's refusal was known, it was taken for a duplicate; and what
 	 * the sender's worker found wrong before that, it said itself. */
-	if (f->late)
-		set |= status_bit(200) | status_bit(400) | status_bit(413);
+	if (f->late) /* And what came ahead of it then was kept: with that it may be whole at once. */
+		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(413);
 	/* Which settings were in force is open, or whether the session still was: so is the answer. */
 	if (f->murky)
 		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(403) |
@@ -391,7 +391,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		f->edge = f->reach = f->accepted = 0;
 		f->since = a;
 		f->total = UINT64_MAX;
-		f->ends = false;
+		f->ends = f->ended = false; /* what had begun before: `multiple` */
 		f->born = ++born;
 		if (may && !sure) {
 			f->murky = true;
