@@ -309,10 +309,11 @@ Test(reports, the_sender_may_be_gone_when_the_count_is_known)
 {
 	struct scene s;
 
-	scene_open(&s, &(struct scene_settings){ .workers = 2, .msrp = "  count_wait_s: 0.3\n" },
+	scene_open(&s, &(struct scene_settings){ .workers = 2, .msrp = "  count_wait_s: 10\n" },
 		"alice bob carol");
 	REFUSED(&s, ALICE, 200, .id = "gone", .headers = COUNT, .text = "gone");
 	peer_close(&s.peer[ALICE]);
+	scene_leg(&s, &s.leg[ALICE], LEG_UNBOUND, 1);
 	counted_200(&s, BOB, "gone");
 	counted_200(&s, CAROL, "gone");
 	expect_nothing(&s, BOB);
