@@ -47,6 +47,10 @@ struct check {
 	tick a, b;
 };
 
+/* With 200: the sender may use private messages, or not. */
+#define MAY_FORBID (1u << 16)
+#define MAY_PERMIT (1u << 17)
+
 /* RFC 7701 6.1, context.md 2.1: what the sender's worker looks at. */
 static unsigned verdict_of_head(const struct leg_set *set, const void *arg)
 {
@@ -61,7 +65,7 @@ static unsigned verdict_of_head(const struct leg_set *set, const void *arg)
 		return status_bit(400);
 	if (m->to == TO_TWO || set->muted)
 		return status_bit(403);
-	return set->no_private ? status_bit(200) << 16 | status_bit(200) : status_bit(200);
+	return status_bit(200) | (set->no_private ? MAY_FORBID : MAY_PERMIT);
 }
 
 static unsigned verdict_of_sender(const struct leg_set *set, const void *arg)
@@ -122,11 +126,10 @@ static unsigned verdict(const struct sim_message *m, const struct fate *f)
 	const struct sim_leg *leg = &h->legs.at[m->leg];
 	const struct sim_room *room = room_of(leg);
 	const struct check check = { m, 0, 0 };
-	unsigned worker = h->conns.at[h->bindings.at[m->binding].conn].worker, set, at_home;
-	bool no_private;
+	unsigned worker = h->conns.at[h->bindings.at[m->binding].conn].worker, set, at_home, at;
 
 	set = each_set(leg, worker, f->parsed_lo, f->parsed_hi, verdict_of_head, &check);
-	no_private = set >> 16;
+	at = set;
 	set &= 0xffff;
 	if (!(set & status_bit(200)))
 		return set;
@@ -136,7 +139,12 @@ static unsigned verdict(const struct sim_message *m, const struct fate *f)
 		at_home |= status_bit(403);
 	if (m->to != TO_ROOM) {
 		at_home = (at_home & ~status_bit(200)) |
-			  (at_home & status_bit(200) ? verdict_of_private(m, f, no_private) : 0);
+			  (at_home & status_bit(200) && at & MAY_FORBID
+					  ? verdict_of_private(m, f, true)
+					  : 0) |
+			  (at_home & status_bit(200) && at & MAY_PERMIT
+					  ? verdict_of_private(m, f, false)
+					  : 0);
 	}
 	if (at_home & status_bit(200) && !type_in(m->wrapped, room->wrapped))
 		at_home = (at_home & ~status_bit(200)) | status_bit(415);
@@ -367,6 +375,14 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	if (f->late)
 		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(413);
 	/* Which settings were in force is open, or whether the session still was: so is the answer. */
+	if (f->murky) {
+		struct fate now = *f;
+
+		/* Also what is said of a beginning that is here at last. */
+		now.parsed_lo = now.lo = a;
+		now.parsed_hi = now.hi = s->answers > 0 ? s->answered : b;
+		set |= verdict(m, &now);
+	}
 	if (f->murky)
 		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(403) |
 		       status_bit(413);
