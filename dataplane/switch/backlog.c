@@ -400,6 +400,8 @@ static void plan_chunk(struct plan *plan, struct view *view, uint32_t offset, si
 			plan_end(plan, '+');
 			if (plan_is_full(plan) || !plan_head(plan, session, entry, view, offset))
 				return;
+			if (plan->definite)
+				limit = SIZE_MAX; /* RFC 4975 7.1.1: not interrupted */
 			break;
 		}
 	}

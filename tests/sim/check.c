@@ -131,7 +131,7 @@ static void check_bind(uint32_t index)
 		if (i == s->binding || other->leg != b->leg || other->asked > z)
 			continue;
 		taken = true;
-		if ((other->status == 200 || other->heard != NEVER) &&
+		if ((other->status == 200 || (other->heard != NEVER && other->status != 506)) &&
 			least(other->heard, other->answered) < a && binding_ends(i) > z) {
 			surely = true;
 			for (k = 0; k < leg->rebinds.count; k++)
@@ -251,10 +251,10 @@ static void check_copy(uint32_t index)
 				    has_gone(m->binding)))
 		is_wrong("copy %u of message %u is torn: it never ended", index, c->message);
 	/* '#': the sender gave it up, or was gone or no member; the member left; it refused a chunk, or did not
-	 * answer one in time (which may have been written long before the peer took it); or it held
-	 * more of the message than one may. */
+	 * answer one in time, which counts from when it was written, and its member may take it much
+	 * later; or it held more of the message than one may. */
 	late = c->asked > 0 && c->ended != NEVER &&
-	       h->clock[c->ended] - h->clock[least(c->begun, f->lo)] >= h->transaction_ms;
+	       h->clock[c->ended] - h->clock[f->lo] >= h->transaction_ms;
 	if (c->flag == '#' && c->ended < h->quiet && !f->dead && !f->murky && !f->multiple &&
 		!left_before(m->binding, c->ended) && anchored && c->refused == 0 && !late &&
 		!may_be_skipped(c->binding, c->message))
@@ -276,33 +276,69 @@ static bool got(uint32_t binding, uint32_t message, bool surely, tick until)
 
 /* ---- order ---- */
 
-static uint8_t *before; /* [a * messages + b]: somebody got a before b */
+/* What a room passed on is one thing, under one Message-ID for all members. A message that was
+ * refused when a part of it had gone on, and then came again, is two. */
+static uint32_t *thing;      /* [copy] */
+static uint32_t *message_of; /* [thing] */
+static uint32_t *one_of;     /* [message]: its one thing; NONE: nobody got it, or it is several */
+static uint32_t thing_count;
+static uint8_t *before; /* [a * thing_count + b]: somebody got a before b */
+
+static void find_things(void)
+{
+	uint32_t i, k, n;
+
+	thing = calloc(h->copies.count + 1, sizeof(*thing));
+	message_of = calloc(h->copies.count + 1, sizeof(*message_of));
+	one_of = calloc(h->messages.count + 1, sizeof(*one_of));
+	for (i = 0; i < h->messages.count; i++)
+		one_of[i] = NONE;
+	thing_count = 0;
+	for (i = 0; i < h->copies.count; i++) {
+		const struct copy *c = &h->copies.at[i];
+
+		for (k = 0; k < i && strcmp(h->copies.at[k].id, c->id) != 0; k++)
+			;
+		thing[i] = k < i ? thing[k] : thing_count++;
+		if (k == i)
+			message_of[thing[i]] = NONE;
+		if (c->message == NONE)
+			continue;
+		if (message_of[thing[i]] != NONE && message_of[thing[i]] != c->message)
+			is_wrong("messages %u and %u have the id %s", message_of[thing[i]],
+				c->message, c->id);
+		message_of[thing[i]] = c->message;
+		if (!model.fates[c->message].multiple)
+			one_of[c->message] = thing[i];
+	}
+	for (i = 0; i < h->messages.count; i++) {
+		for (n = 0, k = 0; k < thing_count; k++)
+			n += message_of[k] == i;
+		if (n > 1 && n > model.fates[i].tries)
+			is_wrong("message %u was passed on %u times, and came %u times", i, n,
+				model.fates[i].tries);
+	}
+}
 
 static bool is_before(uint32_t a, uint32_t b)
 {
-	return before[a * h->messages.count + b] || model.fates[a].hi < model.fates[b].lo;
+	return (one_of[a] != NONE && one_of[b] != NONE &&
+		       before[one_of[a] * thing_count + one_of[b]]) ||
+	       model.fates[a].hi < model.fates[b].lo;
 }
 
 static void check_order(void)
 {
-	uint32_t n = h->messages.count, a, b, i, k;
+	uint32_t n, a, b, i, k;
 
+	find_things();
+	n = thing_count;
 	before = calloc((size_t)n * n + 1, 1);
 	for (a = 0; a < h->copies.count; a++) {
-		const struct copy *x = &h->copies.at[a];
-
-		if (x->message == NONE || model.fates[x->message].multiple)
-			continue;
 		for (b = a + 1; b < h->copies.count; b++) {
-			const struct copy *y = &h->copies.at[b];
-
-			if (y->binding != x->binding || y->message == NONE ||
-				model.fates[y->message].multiple)
+			if (h->copies.at[b].binding != h->copies.at[a].binding)
 				continue;
-			if (y->message == x->message)
-				is_wrong("leg %u got message %u twice",
-					h->bindings.at[x->binding].leg, x->message);
-			before[x->message * n + y->message] = 1;
+			before[thing[a] * n + thing[b]] = 1;
 			break;
 		}
 	}
@@ -313,10 +349,13 @@ static void check_order(void)
 					before[i * n + a] |= before[k * n + a];
 	for (a = 0; a < n; a++)
 		if (before[a * n + a])
-			is_wrong("message %u began in different orders for different members", a);
-	for (a = 0; a < n; a++)
-		for (b = 0; b < n; b++)
-			if (before[a * n + b] && model.fates[b].hi < model.fates[a].lo)
+			is_wrong("message %d began in different orders for different members",
+				(int)message_of[a]);
+	for (a = 0; a < h->messages.count; a++)
+		for (b = 0; b < h->messages.count; b++)
+			if (one_of[a] != NONE && one_of[b] != NONE &&
+				before[one_of[a] * n + one_of[b]] &&
+				model.fates[b].hi < model.fates[a].lo)
 				is_wrong("message %u came before %u, and was behind it", a, b);
 }
 

@@ -146,3 +146,19 @@ tick binding_ends(uint32_t index)
 			end = least(end, leg->rebinds.at[i]);
 	return end;
 }
+
+unsigned each_set(const struct sim_leg *leg, unsigned c, tick a, tick b,
+	unsigned (*each)(const struct leg_set *set, const void *arg), const void *arg)
+{
+	static const struct leg_set none;
+	unsigned home = room_of(leg)->home, result = 0;
+	uint32_t i;
+	tick end;
+
+	for (i = 0; i <= leg->sets.count; i++) {
+		end = i < leg->sets.count ? settled(home, c, leg->sets.at[i].done) : NEVER;
+		if ((i == 0 || leg->sets.at[i - 1].done <= b) && end >= a)
+			result |= each(i == 0 ? &none : &leg->sets.at[i - 1], arg);
+	}
+	return result;
+}

@@ -31,6 +31,10 @@ tick step_after(unsigned worker, tick t);
 /* When what the home worker decided in its step `done` is known on worker c at last: it goes there
  * in a control record, and if one was under way, that has to come back first. */
 tick settled(unsigned home, unsigned c, tick done);
+/* Calls `each` for every setting of the leg that may be in force somewhere in a..b, on worker c.
+ * Settings made in a step in which they may have been looked at too count both ways. */
+unsigned each_set(const struct sim_leg *leg, unsigned c, tick a, tick b,
+	unsigned (*each)(const struct leg_set *set, const void *arg), const void *arg);
 /* Did nothing before it on its connection keep it from being looked at when it was read? Octets for a
  * session that had gone make the connection wait while its home is asked. */
 bool is_prompt(const struct sent *s);

@@ -17,24 +17,6 @@ static unsigned born;
 
 /* ---- what was in force ---- */
 
-/* Calls `each` for every setting of the leg that may be in force somewhere in a..b, on worker c.
- * Settings made in a step in which they may have been looked at too count both ways. */
-static unsigned each_set(const struct sim_leg *leg, unsigned c, tick a, tick b,
-	unsigned (*each)(const struct leg_set *set, const void *arg), const void *arg)
-{
-	static const struct leg_set none;
-	unsigned home = room_of(leg)->home, result = 0;
-	uint32_t i;
-	tick end;
-
-	for (i = 0; i <= leg->sets.count; i++) {
-		end = i < leg->sets.count ? settled(home, c, leg->sets.at[i].done) : NEVER;
-		if ((i == 0 || leg->sets.at[i - 1].done <= b) && end >= a)
-			result |= each(i == 0 ? &none : &leg->sets.at[i - 1], arg);
-	}
-	return result;
-}
-
 static unsigned is_member(const struct leg_set *set, const void *arg)
 {
 	return set->member ? 2 : 1; /* 3: perhaps */
@@ -65,6 +47,10 @@ struct check {
 	tick a, b;
 };
 
+/* With 200: the sender may use private messages, or not. */
+#define MAY_FORBID (1u << 16)
+#define MAY_PERMIT (1u << 17)
+
 /* RFC 7701 6.1, context.md 2.1: what the sender's worker looks at. */
 static unsigned verdict_of_head(const struct leg_set *set, const void *arg)
 {
@@ -79,7 +65,7 @@ static unsigned verdict_of_head(const struct leg_set *set, const void *arg)
 		return status_bit(400);
 	if (m->to == TO_TWO || set->muted)
 		return status_bit(403);
-	return set->no_private ? status_bit(200) << 16 | status_bit(200) : status_bit(200);
+	return status_bit(200) | (set->no_private ? MAY_FORBID : MAY_PERMIT);
 }
 
 static unsigned verdict_of_sender(const struct leg_set *set, const void *arg)
@@ -140,11 +126,10 @@ static unsigned verdict(const struct sim_message *m, const struct fate *f)
 	const struct sim_leg *leg = &h->legs.at[m->leg];
 	const struct sim_room *room = room_of(leg);
 	const struct check check = { m, 0, 0 };
-	unsigned worker = h->conns.at[h->bindings.at[m->binding].conn].worker, set, at_home;
-	bool no_private;
+	unsigned worker = h->conns.at[h->bindings.at[m->binding].conn].worker, set, at_home, at;
 
 	set = each_set(leg, worker, f->parsed_lo, f->parsed_hi, verdict_of_head, &check);
-	no_private = set >> 16;
+	at = set;
 	set &= 0xffff;
 	if (!(set & status_bit(200)))
 		return set;
@@ -154,7 +139,12 @@ static unsigned verdict(const struct sim_message *m, const struct fate *f)
 		at_home |= status_bit(403);
 	if (m->to != TO_ROOM) {
 		at_home = (at_home & ~status_bit(200)) |
-			  (at_home & status_bit(200) ? verdict_of_private(m, f, no_private) : 0);
+			  (at_home & status_bit(200) && at & MAY_FORBID
+					  ? verdict_of_private(m, f, true)
+					  : 0) |
+			  (at_home & status_bit(200) && at & MAY_PERMIT
+					  ? verdict_of_private(m, f, false)
+					  : 0);
 	}
 	if (at_home & status_bit(200) && !type_in(m->wrapped, room->wrapped))
 		at_home = (at_home & ~status_bit(200)) | status_bit(415);
@@ -183,7 +173,10 @@ static unsigned head_complete(const struct sent *s, uint32_t index, uint64_t pla
 	uint32_t conn = h->bindings.at[s->binding].conn, copy = first_copy(index);
 	unsigned home = room_of(&h->legs.at[m->leg])->home, worker = h->conns.at[conn].worker;
 	unsigned v;
-	tick evidence = copy != NONE ? h->copies.at[copy].begun : NEVER;
+	const struct fate old = *f;
+	/* Of a message that began before and came again, a copy may be of either. */
+	bool again = f->verdict != 0;
+	tick evidence = copy != NONE && !again ? h->copies.at[copy].begun : NEVER;
 
 	if (s->answers > 0)
 		evidence = least(evidence, s->answered);
@@ -199,11 +192,17 @@ static unsigned head_complete(const struct sent *s, uint32_t index, uint64_t pla
 		/* One step more: a worker takes a bounded number of posts in one. */
 		f->hi = least(step_after(home, step_after(home, f->parsed_hi)), evidence);
 	}
-	if (f->verdict != 0)
-		f->multiple = true;
 	v = verdict(m, f);
-	f->verdict = f->multiple ? f->verdict | v : v;
+	f->verdict |= v;
 	f->begins = true;
+	f->tries++;
+	if (again) {
+		f->multiple = true;
+		f->parsed_lo = least(f->parsed_lo, old.parsed_lo);
+		f->parsed_hi = most(f->parsed_hi, old.parsed_hi);
+		f->lo = least(f->lo, old.lo);
+		f->hi = most(f->hi, old.hi);
+	}
 	return v;
 }
 
@@ -214,7 +213,10 @@ static unsigned resolve(const struct sent *s, unsigned set)
 		return status_only(set);
 	if (s->answers > 0)
 		return set & status_bit(s->status) ? s->status : 0;
-	return first_copy(s->message) != NONE && set & status_bit(200) ? 200 : 0;
+	return first_copy(s->message) != NONE && set & status_bit(200) &&
+			       !fates[s->message].multiple
+		       ? 200
+		       : 0;
 }
 
 static void forget(struct fate *f)
@@ -351,6 +353,9 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	may = s->has_range &&
 	      over_limit(room, a, b,
 		      most64(s->says_total != UINT64_MAX ? s->says_total : 0, s->start - 1), &sure);
+	/* Perhaps what came before was refused, and nobody said so: then this is no duplicate. */
+	if (f->murky && f->untold && s->start == 1 && (f->state == OPEN || f->state == WHOLE))
+		head_complete(s, s->message, s->body + m->head_len);
 	if (f->state == WHOLE) {
 		f->again |= may;
 		f->twice |= s->flag == '$';
@@ -364,11 +369,20 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 			f->murky = true;
 			set |= status_bit(403) | status_bit(413);
 		}
-	/* Sent once more before the room's refusal was known, it was taken for a duplicate; and what
-	 * the sender's worker found wrong before that, it said itself. */
-	if (f->late) /* And what came ahead of it then was kept: with that it may be whole at once. */
+	/* Sent once more before the room's refusal was known, it was taken for a duplicate, and what
+	 * comes behind that waits for its beginning once more; and what the sender's worker found
+	 * wrong before that, it said itself. */
+	if (f->late)
 		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(413);
 	/* Which settings were in force is open, or whether the session still was: so is the answer. */
+	if (f->murky) {
+		struct fate now = *f;
+
+		/* Also what is said of a beginning that is here at last. */
+		now.parsed_lo = now.lo = a;
+		now.parsed_hi = now.hi = s->answers > 0 ? s->answered : b;
+		set |= verdict(m, &now);
+	}
 	if (f->murky)
 		set |= f->verdict | status_bit(200) | status_bit(400) | status_bit(403) |
 		       status_bit(413);
@@ -500,89 +514,21 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 	return set | status_bit(200);
 }
 
-/* ---- who gets it ---- */
-
-enum expectation model_expects(uint32_t index, uint32_t binding, bool *anchored)
+/* What one could not know its answer tells: this ended here, and what comes after is sent anew. */
+static unsigned chunk_answered(const struct sent *s, unsigned open_before)
 {
-	const struct sim_message *m = &h->messages.at[index];
-	const struct fate *f = &fates[index];
-	const struct binding *b = &h->bindings.at[binding];
-	const struct sim_leg *leg = leg_of(binding), *to;
-	unsigned home = room_of(leg)->home, worker = h->conns.at[b->conn].worker, runs = 0;
-	enum expectation result = EXPECT_NOT;
-	tick from_lo, from_hi, joined_lo, joined_hi, left;
-	uint32_t i, k;
+	struct fate *f = &fates[s->message];
+	bool was_whole = f->state == WHOLE;
+	unsigned set = chunk(s, open_before);
 
-	*anchored = false;
-	if (!f->begins || leg->room != h->legs.at[m->leg].room || b->leg == m->leg ||
-		!type_in(m->wrapped, leg->wrapped))
-		return EXPECT_NOT;
-	to = &h->legs.at[m->to_leg];
-	if (m->to == TO_LEG && to->participant != leg->participant)
-		return EXPECT_NOT;
-	/* A bind holds when its head was read; its answer waits for its end, and for membership. */
-	if (b->heard == NEVER && b->status != 200 && b->status != 0)
-		return EXPECT_NOT;
-	from_lo = b->active ? leg->added : b->asked;
-	from_hi = b->status == 200 ? least(b->heard, b->answered) : b->heard;
-	/* Each time that it was a member: RFC 7701 6.1, those who were in when the message began. */
-	for (i = 0; i < leg->sets.count; i = k) {
-		for (k = i + 1; k < leg->sets.count && leg->sets.at[k].member; k++)
-			;
-		if (!leg->sets.at[i].member) {
-			k = i + 1;
-			continue;
-		}
-		runs++;
-		joined_lo = most(from_lo, leg->sets.at[i].done);
-		joined_hi = most(from_hi, leg->sets.at[i].done);
-		left = k < leg->sets.count ? leg->sets.at[k].done : NEVER;
-		/* Not yet; or over, and its own worker knows it. Of a message that was sent more than
-		 * once only the last time is known. */
-		if (joined_lo == NEVER || joined_lo > left ||
-			(!f->multiple &&
-				(f->hi < joined_lo || f->lo > settled(home, worker, left))))
-			continue;
-		if (result == EXPECT_NOT)
-			result = EXPECT_MAYBE;
-		*anchored = f->lo > joined_hi && runs == 1 && k == leg->sets.count;
-		if (*anchored && binding_ends(binding) >= h->quiet && !f->murky)
-			result = EXPECT_SURELY;
+	f->untold |= s->answers == 0;
+	if (f->murky && !was_whole && f->state != NEW && f->state != REFUSED && s->answers > 0 &&
+		s->status != 200) {
+		f->dead |= f->begins;
+		refuse(f, status_bit(s->status));
+		f->state = s->flag != '+' ? NEW : REFUSED;
 	}
-	return result;
-}
-
-/* The octets that the members get: context.md 2.4, the alias stands in for the sender's From. */
-uint8_t *model_body(uint32_t index, bool alias, uint64_t *len)
-{
-	const struct sim_message *m = &h->messages.at[index];
-	const char *value = h->legs.at[m->leg].alias;
-	uint64_t line = alias ? strlen(value) + 8 : m->from_len;
-	uint8_t *body = malloc(m->len + line + 1);
-
-	*len = m->len - m->from_len + line;
-	memcpy(body, m->body, m->from_at);
-	if (alias)
-		snprintf((char *)body + m->from_at, line + 1, "From: %s\r\n", value);
-	else
-		memcpy(body + m->from_at, m->body + m->from_at, line);
-	memcpy(body + m->from_at + line, m->body + m->from_at + m->from_len,
-		m->len - m->from_at - m->from_len);
-	return body;
-}
-
-static unsigned has_alias(const struct leg_set *set, const void *arg)
-{
-	return set->alias ? 2 : 1;
-}
-
-unsigned model_aliased(uint32_t index)
-{
-	const struct sim_message *m = &h->messages.at[index];
-	unsigned worker = h->conns.at[h->bindings.at[m->binding].conn].worker;
-
-	return each_set(&h->legs.at[m->leg], worker, fates[index].parsed_lo, fates[index].parsed_hi,
-		has_alias, NULL);
+	return set;
 }
 
 void model_make(const struct history *history, struct model *model)
@@ -606,7 +552,7 @@ void model_make(const struct history *history, struct model *model)
 			for (open = 0, k = 0; k < h->messages.count; k++)
 				open += h->messages.at[k].binding == b && fates[k].state != NEW &&
 					fates[k].state != WHOLE;
-			answers[i] = chunk(&h->sents.at[i], open);
+			answers[i] = chunk_answered(&h->sents.at[i], open);
 			/* Its sender gave it up: nothing of it is lost. */
 			if (h->sents.at[i].flag == '#')
 				fates[h->sents.at[i].message].must_lose = false;
@@ -615,4 +561,5 @@ void model_make(const struct history *history, struct model *model)
 		}
 	}
 	*model = (struct model){ fates, answers };
+	members_of(h, fates);
 }

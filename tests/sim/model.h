@@ -30,7 +30,9 @@ struct fate {
 	bool dead;         /* it was given up after it had begun: '#' */
 	bool murky;        /* one cannot know whether it was let in */
 	bool apart;        /* a chunk came ahead of its place */
+	bool untold;       /* something of it has no answer */
 	bool late;         /* refused by the room: its sender's worker hears of it later */
+	unsigned tries;    /* how often its head was complete, and it may have been let in */
 	bool multiple;     /* sent anew after it had been given up or refused */
 };
 
@@ -42,6 +44,7 @@ struct model {
 enum expectation { EXPECT_NOT, EXPECT_MAYBE, EXPECT_SURELY };
 
 void model_make(const struct history *history, struct model *model);
+void members_of(const struct history *history, const struct fate *of); /* before what follows */
 /* *anchored: it began when the member had surely joined, for the one and last time: whoever gets a
  * later one had to get this one. */
 enum expectation model_expects(uint32_t message, uint32_t binding, bool *anchored);

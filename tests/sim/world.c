@@ -104,6 +104,7 @@ static struct world {
 /* ---- the least ---- */
 
 static void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void fail(const char *format, ...)
 {
 	va_list args;
@@ -113,9 +114,9 @@ static void fail(const char *format, ...)
 	va_start(args, format);
 	vsnprintf(W.failure, sizeof(W.failure), format, args);
 	va_end(args);
+	say("%s", W.failure);
 }
 
-static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void say(const char *format, ...)
 {
 	va_list args;
@@ -970,8 +971,9 @@ static void peer_send_whole(uint32_t conn, const struct wire_item *item)
 
 	copy_octets(copy, item->body, item->body_len);
 	if (item->flag != '#' && item->end != WIRE_STAR && item->end != copy->len)
-		fail("copy %u: the range ends at %llu, the octets at %llu", run->copy,
-			(unsigned long long)item->end, (unsigned long long)copy->len);
+		fail("copy %u: the range of %s is %llu to %llu and it ends at %llu with %c",
+			run->copy, item->tid, (unsigned long long)item->start,
+			(unsigned long long)item->end, (unsigned long long)copy->len, item->flag);
 	if (item->flag == '$' && item->total != WIRE_STAR && item->total != copy->len)
 		fail("copy %u: of %llu octets %llu came", run->copy,
 			(unsigned long long)item->total, (unsigned long long)copy->len);

@@ -124,7 +124,8 @@ static void head(struct peer *peer, const struct chunk *chunk)
 
 	*open = (struct heard){ .status = chunk->status,
 		.report = chunk->method == METHOD_REPORT,
-		.start = chunk->has_range ? chunk->range.start : 1 };
+		.start = chunk->has_range ? chunk->range.start : 1,
+		.says_end = chunk->has_range ? chunk->range.end : BYTE_RANGE_UNKNOWN };
 	snprintf(open->id, sizeof(open->id), "%.*s", SPAN_ARG(id));
 	snprintf(open->tid, sizeof(open->tid), "%.*s", SPAN_ARG(chunk->tid));
 	to = span_cut(&to, ' ');

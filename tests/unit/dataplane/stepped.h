@@ -31,6 +31,7 @@ struct heard {
 	char tid[CHUNK_TID_MAX + 1];
 	char to[300];        /* leftmost To-Path URI */
 	uint64_t start, len; /* octets of body, from 1 */
+	uint64_t says_end;   /* of its Byte-Range; BYTE_RANGE_UNKNOWN: '*' */
 	char tag[12];        /* of the message: the first word of its text */
 };
 

@@ -192,6 +192,47 @@ Test(backlog, a_response_interrupts_a_long_chunk)
 	done();
 }
 
+/* RFC 4975 7.1.1: a chunk that says where it ends is not interrupted; also not when it is what is left
+ * behind a transaction id that its chunk before could not hold, and an answer waits. */
+Test(backlog, what_is_left_behind_a_collision_ends_where_it_says)
+{
+	unsigned i, definite = 0;
+
+	stepped_defaults(1);
+	stepped_start();
+	two();
+	stepped_open(&a, alice, "evil");
+	stepped_text(&a, 1000);
+	stepped_turns(4);
+	peer_hear(&b, SIZE_MAX);
+	cr_assert_gt(b.in.tid_len, 0);
+	/* The window is full; what waits is the rest of it, and an answer. */
+	memory_window(b.end, 0);
+	peer_print(&a, "\r\n-------%.*s+\r\n", (int)b.in.tid_len, b.in.tid);
+	stepped_turns(4);
+	stepped_text(&a, 1500);
+	stepped_end(&a, "evil", '$');
+	stepped_turns(4);
+	peer_print(&b,
+		"MSRP ask0001 SEND\r\nTo-Path: %.*s\r\nFrom-Path: %.*s\r\nMessage-ID: ask1\r\n-------ask0001$\r\n",
+		SPAN_ARG(bob->conf->uri), SPAN_ARG(bob->conf->path));
+	stepped_turns(4);
+	drain(&b, 1 << 20);
+	cr_assert_gt(STEPPED_COUNTER(chunks_reopened), 0);
+	for (i = 0; i < b.count; i++) {
+		if (b.heard[i].status != 0 || b.heard[i].says_end == BYTE_RANGE_UNKNOWN)
+			continue;
+		definite++;
+		cr_assert_eq(b.heard[i].start + b.heard[i].len - 1, b.heard[i].says_end,
+			"%llu octets from %llu, said to end at %llu",
+			(unsigned long long)b.heard[i].len, (unsigned long long)b.heard[i].start,
+			(unsigned long long)b.heard[i].says_end);
+	}
+	cr_assert_gt(definite, 0);
+	cr_assert_eq(peer_last(&b, "evil")->flag, '$');
+	done();
+}
+
 /* Several sessions of one peer on one connection, each with a long message. */
 Test(backlog, sessions_share_a_connection_in_turn)
 {
