@@ -638,17 +638,18 @@ static void on_response(struct worker *worker, struct connection *conn, const st
 	if (chunk->refuse != 0 || asked_answered(worker, conn, chunk->tid, chunk->status))
 		return;
 	report_response(worker, conn->sessions, chunk->tid, chunk->status);
-	if (chunk->status >= 400)
-		backlog_refused(worker, conn, chunk->tid);
-	if (chunk->status != 481 && chunk->status != 506)
+	if (chunk->status < 400)
 		return;
-	/* RFC 4975 10.8, 10.10: the peer knows the session no longer, or not here, and nothing more
-	 * may be sent into it. */
 	while (session != NULL &&
 		!worker_tid_is_ours(worker, pool_index(&worker->sessions, session), chunk->tid))
 		session = session->next;
 	if (session == NULL)
 		return;
+	backlog_refused(worker, session, chunk->tid);
+	if (chunk->status != 481 && chunk->status != 506)
+		return;
+	/* RFC 4975 10.8, 10.10: the peer knows the session no longer, or not here, and nothing more
+	 * may be sent into it. */
 	worker->counters.sessions_disowned++;
 	msrp_session_unbind(worker, session, LEG_CAUSE_LOST);
 	if (conn->sessions == NULL)

@@ -96,6 +96,34 @@ bool worker_tid_is_ours(const struct worker *worker, uint32_t session, struct sp
 	       0;
 }
 
+static uint64_t message_seal(
+	const struct worker *worker, uint32_t session, uint32_t order, const char *tid)
+{
+	return tid_seal(worker, session ^ ~order * 0x9e3779b1u, tid);
+}
+
+void message_tid(
+	struct worker *worker, uint32_t session, uint32_t order, char tid[MESSAGE_TID_OCTETS])
+{
+	uint64_t seal;
+
+	worker_tid(worker, session, tid);
+	seal = message_seal(worker, session, order, tid);
+	memcpy(tid + WORKER_TID_OCTETS, &seal, MESSAGE_TID_OCTETS - WORKER_TID_OCTETS);
+}
+
+bool message_tid_is_of(
+	const struct worker *worker, uint32_t session, uint32_t order, struct span tid)
+{
+	uint64_t seal;
+
+	if (tid.len != MESSAGE_TID_OCTETS || !worker_tid_is_ours(worker, session, tid))
+		return false;
+	seal = message_seal(worker, session, order, tid.at);
+	return memcmp(tid.at + WORKER_TID_OCTETS, &seal, MESSAGE_TID_OCTETS - WORKER_TID_OCTETS) ==
+	       0;
+}
+
 void worker_secret_text(struct worker *worker, char *out, size_t size)
 {
 	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";

@@ -147,6 +147,13 @@ void worker_random_text(struct worker *worker, char *text, size_t size);
 #define WORKER_TID_OCTETS 16 /* 65 random bits, as RFC 4975 7.1 asks for 64, and a seal of 15 */
 void worker_tid(struct worker *worker, uint32_t session, char tid[WORKER_TID_OCTETS]);
 bool worker_tid_is_ours(const struct worker *worker, uint32_t session, struct span tid);
+/* Four more characters behind it that say which message it was for, by the low bits of its order in
+ * the room; and is this one for such a message? Of a million that are for another one does look so. */
+#define MESSAGE_TID_OCTETS (WORKER_TID_OCTETS + 4)
+void message_tid(
+	struct worker *worker, uint32_t session, uint32_t order, char tid[MESSAGE_TID_OCTETS]);
+bool message_tid_is_of(
+	const struct worker *worker, uint32_t session, uint32_t order, struct span tid);
 /* As worker_random_text, for what nobody may guess: session-ids (RFC 4975 14.1). At most 64 characters. */
 void worker_secret_text(struct worker *worker, char *text, size_t size);
 /* Is there memory for whatever one read may bring? */

@@ -320,8 +320,9 @@ static struct span head_rest(const struct message *message, struct message_part 
 
 /* A transaction id that the body of the chunk does not hold. Returns its length. */
 static uint8_t head_tid(struct plan *plan, const struct msrp_session *session,
-	const struct message_part *mp, const struct view *view, bool definite, char *tid)
+	const struct message *message, const struct view *view, bool definite, char *tid)
 {
+	const struct message_part *mp = &message->part[plan->worker->index];
 	uint8_t len;
 
 	do {
@@ -329,8 +330,9 @@ static uint8_t head_tid(struct plan *plan, const struct msrp_session *session,
 			report_tid(plan->worker, mp->report, session, tid);
 			len = REPORT_TID_OCTETS;
 		} else {
-			worker_tid(plan->worker, pool_index(&plan->worker->sessions, session), tid);
-			len = WORKER_TID_OCTETS;
+			message_tid(plan->worker, pool_index(&plan->worker->sessions, session),
+				(uint32_t)message->order, tid);
+			len = MESSAGE_TID_OCTETS;
 		}
 	} while (view != NULL &&
 		 (collides(view, tid, len) || (definite && collides_later(view, tid, len))));
@@ -365,7 +367,7 @@ static bool plan_head(struct plan *plan, struct msrp_session *session, struct en
 	at = head + sizeof(CHUNK_OUT_START) - 1;
 	memcpy(head, CHUNK_OUT_START, sizeof(CHUNK_OUT_START) - 1);
 	plan->tid = at;
-	plan->tid_len = head_tid(plan, session, mp, view, plan->definite, at);
+	plan->tid_len = head_tid(plan, session, entry->message, view, plan->definite, at);
 	at += plan->tid_len;
 	memcpy(at, paths.at, paths.len);
 	at += paths.len;
@@ -1087,30 +1089,51 @@ void backlog_grown(struct worker *worker, struct room_part *part)
 			congest_if_high(worker, session);
 }
 
-void backlog_refused(struct worker *worker, struct connection *conn, struct span tid)
+/* Of a copy that is begun; what of it is written already stays as it is. */
+static void entry_refused(struct worker *worker, struct msrp_session *session, struct entry *entry)
 {
-	if (conn->open != NULL && span_eq(tid, span_make(conn->open_tid, conn->open_tid_len)) &&
-		!(conn->open->flags & ENTRY_CUT) && !conn->open_definite)
-		entry_cut(worker, conn->open_session, conn->open);
+	struct connection *conn = session->connection;
+
+	if (!(entry->flags & ENTRY_CUT) && !(entry == conn->open && conn->open_definite))
+		entry_cut(worker, session, entry);
 }
 
-void backlog_refused_message(struct worker *worker, struct msrp_session *session, struct span id)
+static bool tid_is_of(const struct worker *worker, struct msrp_session *session,
+	const struct entry *entry, struct span tid)
 {
-	struct entry *const rings[] = { session->begun, session->idle };
-	struct connection *conn = session->connection;
+	const struct report_part *report = entry->message->part[worker->index].report;
+
+	return report != NULL ? report_tid_is_of(report, tid)
+			      : message_tid_is_of(worker, pool_index(&worker->sessions, session),
+					(uint32_t)entry->message->order, tid);
+}
+
+void backlog_refused(struct worker *worker, struct msrp_session *session, struct span tid)
+{
+	struct entry *const *rings[] = { &session->begun, &session->idle };
 	struct entry *entry;
 	unsigned i;
 
 	for (i = 0; i < 2; i++)
-		for (entry = rings[i]; entry != NULL;
-			entry = ring_next(i == 0 ? &session->begun : &session->idle, entry)) {
-			if (!span_eq(id, span_make(entry->message->id, entry->message->id_len)))
-				continue;
-			if (!(entry->flags & ENTRY_CUT) &&
-				!(entry == conn->open && conn->open_definite))
-				entry_cut(worker, session, entry);
-			return;
-		}
+		for (entry = *rings[i]; entry != NULL; entry = ring_next(rings[i], entry))
+			if (tid_is_of(worker, session, entry, tid)) {
+				entry_refused(worker, session, entry);
+				return;
+			}
+}
+
+void backlog_refused_message(struct worker *worker, struct msrp_session *session, struct span id)
+{
+	struct entry *const *rings[] = { &session->begun, &session->idle };
+	struct entry *entry;
+	unsigned i;
+
+	for (i = 0; i < 2; i++)
+		for (entry = *rings[i]; entry != NULL; entry = ring_next(rings[i], entry))
+			if (span_eq(id, span_make(entry->message->id, entry->message->id_len))) {
+				entry_refused(worker, session, entry);
+				return;
+			}
 }
 
 /* The peer has taken nothing for a second. */

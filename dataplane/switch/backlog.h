@@ -46,11 +46,11 @@ void backlog_cut_unfinished(struct worker *worker, struct msrp_session *session)
  * beyond their limit what they have begun is cut. */
 void backlog_grown(struct worker *worker, struct room_part *part);
 
-/* A response refused a chunk of the copy that is being sent: it is ended with '#' (RFC 4975
- * 7.2). */
-void backlog_refused(struct worker *worker, struct connection *conn, struct span tid);
+/* A response refused a chunk of a copy: if it is not all written, whichever chunk that was, it is
+ * ended with '#' (RFC 4975 7.2). */
+void backlog_refused(struct worker *worker, struct msrp_session *session, struct span tid);
 /* The same for a copy that is known by our Message-ID: a REPORT said so, or the response to a chunk
- * before this one. What was not begun, or is written already, stays as it is. */
+ * of a tracked one. What was not begun, or is written already, stays as it is. */
 void backlog_refused_message(struct worker *worker, struct msrp_session *session, struct span id);
 
 /* Once a second: a peer that takes nothing, or too little, of what waits for it is evicted. True: the

@@ -112,16 +112,33 @@ static const uint32_t ids_kept[IDS_CLASSES] = { SESSION_IDS_SMALL, SESSION_IDS_K
 
 size_t message_ids_size(enum message_ids_class class)
 {
-	return sizeof(struct message_ids) + ids_kept[class] * sizeof(uint64_t);
+	return sizeof(struct message_ids) + 2 * ids_kept[class] * sizeof(uint32_t);
+}
+
+static void id_put(struct message_ids *ids, uint64_t hash)
+{
+	uint32_t i = ids->next++ % ids_kept[ids->class];
+
+	ids->halves[i] = (uint32_t)hash;
+	ids->halves[ids_kept[ids->class] + i] = (uint32_t)(hash >> 32);
 }
 
 static bool id_is_known(const struct msrp_session *session, uint64_t hash)
 {
 	const struct message_ids *ids = session->ids;
-	uint32_t i;
+	const uint32_t *lower, *upper;
+	uint32_t i, kept, found = 0;
 
-	for (i = 0; ids != NULL && i < ids_kept[ids->class]; i++)
-		if (ids->hashes[i] == hash)
+	if (ids == NULL)
+		return false;
+	kept = ids_kept[ids->class];
+	lower = ids->halves;
+	upper = lower + kept;
+	/* Nearly every id is new: without a way out the compiler looks at several at a time. */
+	for (i = 0; i < kept; i++)
+		found |= lower[i] == (uint32_t)hash;
+	for (i = 0; found && i < kept; i++)
+		if (lower[i] == (uint32_t)hash && upper[i] == (uint32_t)(hash >> 32))
 			return true;
 	return false;
 }
@@ -146,7 +163,9 @@ static void id_remember(struct worker *worker, struct msrp_session *session, uin
 		ids = session->ids = ids_new(worker, IDS_SMALL);
 	if (ids != NULL && ids->class == IDS_SMALL && ids->next >= SESSION_IDS_SMALL &&
 		(large = ids_new(worker, IDS_LARGE)) != NULL) {
-		memcpy(large->hashes, ids->hashes, SESSION_IDS_SMALL * sizeof(uint64_t));
+		memcpy(large->halves, ids->halves, SESSION_IDS_SMALL * sizeof(uint32_t));
+		memcpy(large->halves + SESSION_IDS_KEPT, ids->halves + SESSION_IDS_SMALL,
+			SESSION_IDS_SMALL * sizeof(uint32_t));
 		large->next = SESSION_IDS_SMALL; /* these are the last ones, in some order */
 		message_ids_release(worker, ids);
 		ids = session->ids = large;
@@ -156,7 +175,7 @@ static void id_remember(struct worker *worker, struct msrp_session *session, uin
 		worker->counters.ids_forgotten++;
 		return;
 	}
-	ids->hashes[ids->next++ % ids_kept[ids->class]] = hash;
+	id_put(ids, hash);
 }
 
 void message_ids_forget(struct message_ids *ids, uint32_t hash)
@@ -164,8 +183,8 @@ void message_ids_forget(struct message_ids *ids, uint32_t hash)
 	uint32_t i;
 
 	for (i = 0; ids != NULL && i < ids_kept[ids->class]; i++)
-		if ((uint32_t)ids->hashes[i] == hash)
-			ids->hashes[i] = 0;
+		if (ids->halves[i] == hash)
+			ids->halves[i] = ids->halves[ids_kept[ids->class] + i] = 0;
 }
 
 void message_ids_release(struct worker *worker, struct message_ids *ids)

@@ -66,7 +66,7 @@ struct message_ids {
 	uint16_t home;    /* worker */
 	uint8_t class;    /* enum message_ids_class */
 	uint32_t next;
-	uint64_t hashes[];
+	uint32_t halves[]; /* the lower halves of all, then the upper ones */
 };
 size_t message_ids_size(enum message_ids_class class);
 

@@ -442,6 +442,14 @@ void report_tid(struct worker *worker, const struct report_part *report,
 		tid + WORKER_TID_OCTETS + 2 * INDEX_CHARS, pool_index(&worker->sessions, session));
 }
 
+bool report_tid_is_of(const struct report_part *report, struct span tid)
+{
+	return tid.len == REPORT_TID_OCTETS &&
+	       get_number(tid.at + WORKER_TID_OCTETS) == report->index &&
+	       get_number(tid.at + WORKER_TID_OCTETS + INDEX_CHARS) ==
+		       (report->generation & 0xfffff);
+}
+
 void report_response(
 	struct worker *worker, struct msrp_session *sessions, struct span tid, unsigned status)
 {

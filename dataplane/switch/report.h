@@ -130,4 +130,6 @@ void report_home(struct worker *worker, struct report_part *report);
 #define REPORT_TID_OCTETS 28 /* worker_tid, and three numbers */
 void report_tid(struct worker *worker, const struct report_part *report,
 	const struct msrp_session *session, char tid[REPORT_TID_OCTETS]);
+/* Is it for a chunk of this record's message? */
+bool report_tid_is_of(const struct report_part *report, struct span tid);
 #endif

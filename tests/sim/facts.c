@@ -114,6 +114,23 @@ bool is_prompt(const struct sent *s)
 	return true;
 }
 
+/* Did another ask for its leg later; or earlier, and was perhaps not read before t? */
+static bool has_rival(uint32_t index, tick t)
+{
+	const struct binding *b = &h->bindings.at[index], *other;
+	const struct conn *conn;
+
+	if (b->rivalled != NEVER)
+		return true;
+	for (other = h->bindings.at; other < h->bindings.at + h->bindings.count; other++) {
+		conn = &h->conns.at[other->conn];
+		if (other != b && other->leg == b->leg && conn->readings.count > 0 &&
+			conn->readings.at[conn->readings.count - 1].at >= t)
+			return true;
+	}
+	return false;
+}
+
 tick binding_ends(uint32_t index)
 {
 	const struct binding *b = &h->bindings.at[index];
@@ -125,7 +142,7 @@ tick binding_ends(uint32_t index)
 
 	/* A rebind was permitted, and another asked: the moment of the change is not to be seen. */
 	for (i = 0; i < leg->rebinds.count; i++)
-		if (leg->rebinds.at[i] > b->asked && b->rivalled != NEVER)
+		if (leg->rebinds.at[i] > b->asked && has_rival(index, leg->rebinds.at[i]))
 			end = least(end, leg->rebinds.at[i]);
 	return end;
 }

@@ -405,7 +405,7 @@ static unsigned chunk(const struct sent *s, unsigned open_before)
 		f->edge = f->reach = f->accepted = 0;
 		f->since = a;
 		f->total = UINT64_MAX;
-		f->ends = false;
+		f->ends = f->ended = false; /* what had begun before: `multiple` */
 		f->born = ++born;
 		if (may && !sure) {
 			f->murky = true;

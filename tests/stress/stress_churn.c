@@ -39,7 +39,9 @@ struct message {
 	int sender, room, to; /* to: member, or -1 */
 	unsigned room_life, sender_life, to_life;
 	bool counted, ended, aborted, given_up, settled, again;
-	uint16_t status; /* of its last chunk; 0: not answered */
+	uint16_t status; /* of its last chunk, or why it is lost; 0: not answered */
+	uint16_t lost;   /* what one of its chunks, or a REPORT, was refused with; 0: none */
+	unsigned taken;  /* chunks answered 200 */
 	size_t total, written;
 	unsigned reports, acks;
 	uint32_t longest_gap; /* ms that this program slept while the message was counted */
@@ -558,15 +560,35 @@ static void take_response(struct member *m)
 		die("chunk %lu of message %d of core member %d to %d was answered %u; %zu of %zu octets written, %d, %zu",
 			number, sent->message, (int)(m - all), message->to, chunk->status,
 			message->written, message->total, flight_count, flight_octets);
+	if (chunk->status == 200)
+		message->taken++;
+	else
+		message->lost = chunk->status;
 	if (chunk->status == 408)
 		settle(message);
 	if (message->last_chunk != (int)number || !(message->ended || message->aborted))
 		return;
-	message->status = chunk->status;
+	/* A member who is back may end a message whose first chunks were refused while it was not:
+	 * what comes ahead of its turn is taken, and the message is not whole. */
+	message->status = message->lost != 0 ? message->lost : chunk->status;
 	if (message->status != 200)
 		settle(message);
 	else
 		settle_if_everywhere(message);
+}
+
+/* RFC 4975 7.1.2: chunks were answered 200, and what they brought was lost all the same. A core member's
+ * public messages are never lost, nor what goes from one of them to another. */
+static void report_of_failure(struct member *m, int number, unsigned status)
+{
+	struct message *message = &messages[number];
+
+	if (status < 400 || message->taken == 0 || (is_core(m) && message->to < CORE))
+		die("message %d of member %d to %d was reported with %u; %u chunks were taken",
+			number, (int)(m - all), message->to, status, message->taken);
+	message->lost = (uint16_t)status;
+	if (message->status != 0)
+		message->status = message->lost;
 }
 
 static void take_report(struct member *m)
@@ -579,14 +601,18 @@ static void take_report(struct member *m)
 
 	snprintf(id, sizeof(id), "%.*s", SPAN_ARG(chunk->message_id));
 	number = atoi(id + 1);
-	if (number >= message_count || messages[number].sender != m - all ||
-		messages[number].sender_life != m->life || !messages[number].counted)
-		die("member %d got a REPORT that it did not ask for", (int)(m - all));
 	message = &messages[number];
+	if (number >= message_count || message->sender != m - all ||
+		message->sender_life != m->life)
+		die("member %d got a REPORT that it did not ask for", (int)(m - all));
 	if (message->reports++ > 0)
 		die("message %d was reported twice", number);
-	if (chunk->report_status != 200 || !message->ended)
-		die("message %d was reported with %u", number, chunk->report_status);
+	if (chunk->report_status != 200) {
+		report_of_failure(m, number, chunk->report_status);
+		return;
+	}
+	if (!message->counted || !message->ended)
+		die("message %d was reported with 200 and was to have no report", number);
 	if (!chunk->has_distribution_count)
 		die("the report of message %d has no count", number);
 	most = message->acks;

@@ -38,6 +38,15 @@ unsigned scene_join(struct scene *s, const char *name, const struct rig_member_s
 	return who;
 }
 
+void scene_leg(struct scene *s, const struct rig_leg *leg, enum leg_state state, uint64_t bindings)
+{
+	const struct leg_status *status = &s->rig.event.u.leg.status;
+
+	do {
+		rig_event(&s->rig, EVENT_LEG, &leg->id);
+	} while (status->state != state || status->bindings != bindings);
+}
+
 static void at_rest(struct scene *s, const char *const *pools, unsigned count)
 {
 	struct switch_rig *rig = &s->rig;

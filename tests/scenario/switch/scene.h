@@ -44,6 +44,10 @@ void scene_close(struct scene *s);
 /* The same for a switch that was told to stop: the connections are over, and it ends by itself. */
 void scene_ended(struct scene *s);
 
+/* Waits until the switch has told that this leg is in this state, and was bound so often. It tells
+ * how a leg is, not all that it was: a state that does not stay may never be told. */
+void scene_leg(struct scene *s, const struct rig_leg *leg, enum leg_state state, uint64_t bindings);
+
 /* A SEND of one chunk. What is left out: tid = id, from = the sender's address, to = the room, type
  * = text/plain, range = "1-N/N" of the whole body, flag = '$', headers none. */
 struct words {

@@ -17,15 +17,6 @@ static void leg_is(
 	} while (status->state != state || status->cause != cause);
 }
 
-/* For the nth time; what was told before is passed over. */
-static void leg_bound(struct scene *s, const struct rig_leg *leg, uint64_t nth)
-{
-	do {
-		rig_event(&s->rig, EVENT_LEG, &leg->id);
-	} while (s->rig.event.u.leg.status.state != LEG_BOUND ||
-		 s->rig.event.u.leg.status.bindings != nth);
-}
-
 static const char *path_at(const char *host, uint16_t port, const char *id)
 {
 	static char path[8][200];
@@ -403,7 +394,7 @@ Test(active, a_new_exchange_may_move_the_binding_and_turn_it_round)
 	peer_accept(&first, listener);
 	take_ask(&s, CAROL, &first);
 	answer_on(&s, CAROL, &first, 200);
-	leg_bound(&s, &s.leg[CAROL], 1);
+	scene_leg(&s, &s.leg[CAROL], LEG_BOUND, 1);
 	/* Active as before, with a new path: the old connection goes, a new one comes. */
 	path = path_at("127.0.0.1", port, "carol2");
 	cr_assert_eq(rig_leg_update(&s.rig, &s.leg[CAROL],
@@ -416,7 +407,7 @@ Test(active, a_new_exchange_may_move_the_binding_and_turn_it_round)
 	peer_accept(&second, listener);
 	take_ask(&s, CAROL, &second);
 	answer_on(&s, CAROL, &second, 200);
-	leg_bound(&s, &s.leg[CAROL], 2);
+	scene_leg(&s, &s.leg[CAROL], LEG_BOUND, 2);
 	REFUSED(&s, ALICE, 200, .id = "m.one", .text = "one");
 	expect_text(&s, BOB, "one");
 	take_text(&s, CAROL, &second, "one");
@@ -449,7 +440,7 @@ Test(active, a_new_exchange_may_move_the_binding_and_turn_it_round)
 	peer_accept(&s.peer[CAROL], listener);
 	take_ask(&s, CAROL, &s.peer[CAROL]);
 	answer_on(&s, CAROL, &s.peer[CAROL], 200);
-	leg_bound(&s, &s.leg[CAROL], 4);
+	scene_leg(&s, &s.leg[CAROL], LEG_BOUND, 4);
 	REFUSED(&s, ALICE, 200, .id = "four", .text = "four");
 	expect_text(&s, BOB, "four");
 	expect_text(&s, CAROL, "four");

@@ -26,7 +26,8 @@ static const char *piece(unsigned who, const char *id, const char *whole, size_t
 	snprintf(tid, sizeof(tid), "piece%u", ++serial);
 	snprintf(headers, sizeof(headers), "Message-ID: %s\r\nByte-Range: %zu-%zu/%s\r\n", id, from,
 		to, total);
-	scene_chunk(&s, who, tid, headers, whole + from - 1, to + 1 - from, flag);
+	scene_chunk(
+		&s, who, tid, headers, from > to ? whole : whole + from - 1, to + 1 - from, flag);
 	return tid;
 }
 

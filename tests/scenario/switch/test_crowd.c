@@ -38,7 +38,7 @@ Test(crowd, who_is_to_come_back_can)
 	for (unsigned i = 0; i < RECORDS; i++)
 		cr_assert(peer_ends(&crowd[i], RIG_WAIT_MS), "%u still has a place", i);
 	peer_close(&s.peer[BOB]);
-	rig_event(&s.rig, EVENT_LEG, &s.leg[BOB].id);
+	scene_leg(&s, &s.leg[BOB], LEG_UNBOUND, 1);
 	for (unsigned round = 0; round < 3; round++) {
 		char id[20];
 
@@ -52,6 +52,7 @@ Test(crowd, who_is_to_come_back_can)
 		expect_nothing(&s, ALICE);
 		expect_nothing(&s, BOB);
 		peer_close(&s.peer[BOB]);
+		scene_leg(&s, &s.leg[BOB], LEG_UNBOUND, round + 2);
 	}
 	s.peer[BOB].fd = -1;
 	/* The newest are still there: nobody was refused. */
@@ -86,7 +87,7 @@ Test(crowd, without_descriptors_the_oldest_makes_room_too)
 	for (unsigned i = 0; i < CROWD - SPARE; i++)
 		cr_assert(peer_ends(&crowd[i], RIG_WAIT_MS), "%u still has a place", i);
 	peer_close(&s.peer[BOB]);
-	rig_event(&s.rig, EVENT_LEG, &s.leg[BOB].id);
+	scene_leg(&s, &s.leg[BOB], LEG_UNBOUND, 1);
 	peer_bind(&s.peer[BOB], s.rig.port, &s.leg[BOB]);
 	REFUSED(&s, ALICE, 200, .id = "hello", .text = "here again");
 	expect_text(&s, BOB, "here again");

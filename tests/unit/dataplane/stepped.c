@@ -127,6 +127,7 @@ static void head(struct peer *peer, const struct chunk *chunk)
 		.start = chunk->has_range ? chunk->range.start : 1,
 		.says_end = chunk->has_range ? chunk->range.end : BYTE_RANGE_UNKNOWN };
 	snprintf(open->id, sizeof(open->id), "%.*s", SPAN_ARG(id));
+	snprintf(open->tid, sizeof(open->tid), "%.*s", SPAN_ARG(chunk->tid));
 	to = span_cut(&to, ' ');
 	snprintf(open->to, sizeof(open->to), "%.*s", SPAN_ARG(to));
 }

@@ -27,7 +27,8 @@ struct heard {
 	bool report;
 	char flag;
 	char id[CHUNK_TID_MAX +
-		1];          /* Message-ID of a SEND or REPORT, transaction id of a response */
+		1]; /* Message-ID of a SEND or REPORT, transaction id of a response */
+	char tid[CHUNK_TID_MAX + 1];
 	char to[300];        /* leftmost To-Path URI */
 	uint64_t start, len; /* octets of body, from 1 */
 	uint64_t says_end;   /* of its Byte-Range; BYTE_RANGE_UNKNOWN: '*' */

@@ -336,6 +336,118 @@ Test(backlog, a_session_that_leaves_a_shared_connection_tears_nothing)
 	done();
 }
 
+/* ---- a member that does not want a message ---- */
+
+/* last: the transaction id ends with it instead. */
+static void answer(const struct heard *chunk, unsigned status, char last)
+{
+	char tid[CHUNK_TID_MAX + 1];
+
+	strcpy(tid, chunk->tid);
+	if (last != '\0')
+		tid[strlen(tid) - 1] = tid[strlen(tid) - 1] == last ? 'a' : last;
+	peer_print(&b, "MSRP %s %u no\r\nTo-Path: %.*s\r\nFrom-Path: %.*s\r\n-------%s$\r\n", tid,
+		status, SPAN_ARG(bob->conf->uri), SPAN_ARG(bob->conf->path), tid);
+	stepped_turns(2);
+}
+
+static void hear_until(const char *tag)
+{
+	unsigned i;
+
+	for (i = 0; i < 100 && peer_last(&b, tag) == NULL; i++) {
+		peer_hear(&b, 6000);
+		stepped_turns(2);
+	}
+	cr_assert_not_null(peer_last(&b, tag));
+}
+
+/* RFC 4975 7.2: 413 stops the message, also when it is said of a chunk that has ended. headers: of
+ * the long messages. */
+static void refused_long(const char *headers)
+{
+	uint64_t octets;
+
+	stepped_defaults(1);
+	stepped_start();
+	two();
+	memory_window(b.end, 6000);
+	stepped_send_as(&a, alice, "long", LONG, NULL, headers);
+	stepped_turns(20);
+	stepped_send_as(&a, alice, "other", LONG, NULL, headers);
+	stepped_turns(20);
+	stepped_send(&a, alice, "short", 100);
+	stepped_turns(4);
+	hear_until("other");
+	hear_until("short");
+	cr_assert_eq(peer_last(&b, "long")->flag, '+');
+	cr_assert_eq(peer_last(&b, "other")->flag, '+');
+	cr_assert_eq(peer_last(&b, "short")->flag, '$');
+	/* Not the message that is whole, and not by what only begins like one of ours. */
+	answer(peer_last(&b, "short"), 413, '\0');
+	if (headers == NULL)
+		answer(peer_last(&b, "long"), 413, 'z');
+	octets = peer_octets_of(&b, "long");
+	while (peer_octets_of(&b, "long") == octets) {
+		cr_assert_gt(peer_hear(&b, 6000), 0);
+		stepped_turns(2);
+	}
+	cr_assert_eq(peer_last(&b, "long")->flag, '+');
+	cr_assert_eq(STEPPED_COUNTER(copies_cut), 0);
+	octets = peer_octets_of(&b, "long");
+	/* An older chunk than the last. */
+	answer(&b.heard[peer_place(&b, "long")], 413, '\0');
+	drain(&b, 6000);
+	cr_assert_eq(peer_last(&b, "long")->flag, '#');
+	/* What was in the transport, or of the open chunk. */
+	cr_assert_leq(peer_octets_of(&b, "long") - octets, 2 * 6000);
+	cr_assert_eq(peer_last(&b, "other")->flag, '$');
+	cr_assert_eq(STEPPED_COUNTER(copies_cut), 1);
+	done();
+}
+
+Test(backlog, who_refuses_a_chunk_that_has_ended_gets_no_more_of_the_message)
+{
+	refused_long(NULL);
+}
+
+Test(backlog, who_refuses_a_chunk_of_a_counted_message_neither)
+{
+	refused_long("Failure-Report: no\r\nSuccess-Report: yes;Include-Sent-Count\r\n");
+}
+
+/* The same while there is nothing of it to send. */
+Test(backlog, who_refuses_a_message_that_is_still_said_is_told_that_it_ends)
+{
+	struct leg *carol;
+	struct peer c;
+
+	stepped_defaults(1);
+	stepped_start();
+	two();
+	carol = stepped_member(room, "carol", 2);
+	peer_dial(&c, 0);
+	stepped_bind(&c, carol);
+	stepped_open(&a, alice, "open");
+	stepped_text(&a, 5000);
+	stepped_turns(4);
+	stepped_send(&c, carol, "short", 100);
+	stepped_turns(4);
+	peer_hear(&b, SIZE_MAX);
+	cr_assert_eq(peer_last(&b, "open")->flag, '+');
+	answer(peer_last(&b, "open"), 413, '\0');
+	peer_hear(&b, SIZE_MAX);
+	cr_assert_eq(peer_last(&b, "open")->flag, '#');
+	cr_assert_eq(peer_last(&b, "open")->len, 0);
+	stepped_text(&a, 5000);
+	stepped_end(&a, "open", '$');
+	stepped_turns(4);
+	cr_assert_eq(peer_hear(&b, SIZE_MAX), 0);
+	memory_close(c.end);
+	peer_free(&c);
+	done();
+}
+
 /* ---- the policy ---- */
 
 static uint64_t part_count(_Atomic uint64_t *value)

@@ -247,7 +247,7 @@ Test(worker, carries_a_message_between_workers_and_keeps_nothing)
 	}
 }
 
-/* From here the generator gives a Message-ID and then the transaction id hdaaybaasfaiuqnf. */
+/* From here the generator gives a Message-ID and then the transaction id hdaaybaasfaiuqnfvvfc. */
 static void generator_known(void)
 {
 	memcpy(workers[0]->generator, (uint64_t[]){ 1, 2, 3, 4 }, sizeof(workers[0]->generator));
@@ -276,15 +276,15 @@ Test(worker, a_body_that_holds_the_chosen_transaction_id_gets_another)
 	generator_known();
 	send_body(a, alice, "mess0001", "",
 		"\r\n-------"
-		"hdaaybaasfaiuqnf"
+		"hdaaybaasfaiuqnfvvfc"
 		"$\r\n");
 	heard = hear(b);
-	cr_assert(strstr(heard, "MSRP hdaaybaasfaiuqnf SEND") == NULL &&
+	cr_assert(strstr(heard, "MSRP hdaaybaasfaiuqnfvvfc SEND") == NULL &&
 			  strncmp(heard, "MSRP ", 5) == 0,
 		"%s", heard);
-	cr_assert(strstr(heard, "-------hdaaybaasfaiuqnf$\r\n\r\n-------") != NULL,
+	cr_assert(strstr(heard, "-------hdaaybaasfaiuqnfvvfc$\r\n\r\n-------") != NULL,
 		"the body is whole: %s", heard);
-	cr_assert_eq(strncmp(strstr(heard, "$\r\n\r\n-------") + 12, heard + 5, WORKER_TID_OCTETS),
+	cr_assert_eq(strncmp(strstr(heard, "$\r\n\r\n-------") + 12, heard + 5, MESSAGE_TID_OCTETS),
 		0, "%s", heard);
 	close(a);
 	close(b);
@@ -311,7 +311,7 @@ Test(worker, the_choice_that_the_test_above_spoils_is_really_the_first)
 	generator_known();
 	send_body(a, alice, "mess0001", "", "plain");
 	heard = hear(b);
-	cr_assert(strncmp(heard, "MSRP hdaaybaasfaiuqnf SEND", 26) == 0, "%s", heard);
+	cr_assert(strncmp(heard, "MSRP hdaaybaasfaiuqnfvvfc SEND", 30) == 0, "%s", heard);
 	close(a);
 	close(b);
 	step(8);
