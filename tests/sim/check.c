@@ -251,10 +251,10 @@ static void check_copy(uint32_t index)
 				    has_gone(m->binding)))
 		is_wrong("copy %u of message %u is torn: it never ended", index, c->message);
 	/* '#': the sender gave it up, or was gone or no member; the member left; it refused a chunk, or did not
-	 * answer one in time, which counts from when it was written, and its member may take it much
-	 * later; or it held more of the message than one may. */
+	 * answer one in time (which may have been written long before the peer took it); or it held
+	 * more of the message than one may. */
 	late = c->asked > 0 && c->ended != NEVER &&
-	       h->clock[c->ended] - h->clock[f->lo] >= h->transaction_ms;
+	       h->clock[c->ended] - h->clock[least(c->begun, f->lo)] >= h->transaction_ms;
 	if (c->flag == '#' && c->ended < h->quiet && !f->dead && !f->murky && !f->multiple &&
 		!left_before(m->binding, c->ended) && anchored && c->refused == 0 && !late &&
 		!may_be_skipped(c->binding, c->message))
