@@ -1818,6 +1818,35 @@ static uint32_t any_leg(void)
 	return H->legs.count > 0 && leg_lives(i) ? i : NONE;
 }
 
+/* What is decided about a leg, and said in its room, while the worker of its connection does nothing;
+ * then it hears all of it at once, and what the leg has said meanwhile. */
+static void op_meanwhile(uint32_t binding)
+{
+	const uint32_t leg = H->bindings.at[binding].leg, conn = H->bindings.at[binding].conn;
+	unsigned worker = H->conns.at[conn].worker, home = leg_home(leg), rounds = below(4) + 2;
+	uint32_t other, at;
+
+	if (worker == home || W.asleep[worker] > 0 || W.asleep[home] > 0)
+		return;
+	while (rounds-- > 0) {
+		other = bound_binding();
+		at = other != NONE ? H->bindings.at[other].conn : NONE;
+		if (at != NONE && H->conns.at[at].worker != worker && chance(50) &&
+			H->messages.count < 400) {
+			op_message(other);
+			op_deliver(at, UINT64_MAX);
+			step(H->conns.at[at].worker);
+		}
+		if (chance(70))
+			op_member(leg);
+		step(home);
+	}
+	if (H->messages.count < 400 && conn_open(conn))
+		op_message(binding);
+	op_deliver(conn, UINT64_MAX);
+	step(worker);
+}
+
 static void op_any(void)
 {
 	uint32_t what = below(1000), i;
@@ -1866,8 +1895,10 @@ static void op_any(void)
 		if (i != NONE)
 			op_nickname(i);
 	} else if (what < 830) {
-		i = any_leg();
+		i = chance(25) ? bound_binding() : NONE;
 		if (i != NONE)
+			op_meanwhile(i);
+		else if ((i = any_leg()) != NONE)
 			op_member(i);
 	} else if (what < 850) {
 		if (H->rooms.count > 0)
