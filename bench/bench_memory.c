@@ -51,7 +51,7 @@ static void records_print(void)
 	row("struct leg_conf and its texts, small class", leg_conf_class_octets[LEG_CONF_SMALL]);
 	row("  together",
 		record + sizeof(struct connection) + leg_conf_class_octets[LEG_CONF_SMALL]);
-	row("after its first message: struct message_ids", sizeof(struct message_ids));
+	row("after its first message: 32 Message-IDs", message_ids_size(IDS_SMALL));
 	printf("target: record <= %d octets (paths, state and TLS counted apart): %zu: %s\n\n",
 		RECORD_TARGET, record, record <= RECORD_TARGET ? "met" : "MISSED");
 }

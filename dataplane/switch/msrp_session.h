@@ -51,22 +51,22 @@ struct msrp_session {
 	struct entry *idle;  /* begun, all that has come is sent */
 	struct msrp_session *active_next; /* of the connection */
 	uint64_t base;                    /* room_part.appended less what is pinned, or less */
-	uint32_t queue_count;             /* of the three */
-	uint32_t fresh_octets;            /* of first chunks since another one had its turn */
-	bool active;                      /* fresh or begun is not empty */
 	/* in */
 	struct inbound *inbound;
-	uint32_t inbound_count;
 	struct message_ids *ids; /* the leg's, while it is bound */
 	struct reorder_share share;
-	uint8_t heads;                 /* collected */
 	struct nickname_ask *nickname; /* asked, not answered */
-	uint16_t worker;               /* of the connection */
-	uint16_t home;                 /* of the leg */
+	struct leg *leg;               /* the home worker's */
+	uint32_t inbound_count;
+	uint32_t queue_count;  /* of fresh, begun and idle */
+	uint32_t fresh_octets; /* of first chunks since another one had its turn */
+	uint16_t worker;       /* of the connection */
+	uint16_t home;         /* of the leg */
+	uint8_t heads;         /* collected */
+	bool active;           /* fresh or begun is not empty */
 	bool secure;
 	bool waits;  /* a SEND of its is held until it is a member */
 	bool asking; /* active: our binding SEND has no answer yet, or waits for the connection */
-	struct leg *leg; /* the home worker's */
 	union {
 		char session_id[SESSION_ID_OCTETS]; /* as asked for, until there is a conf */
 		struct {
@@ -84,6 +84,8 @@ struct msrp_session {
 		uint32_t waits_since; /* ms, the low half; waits */
 	};
 };
+_Static_assert(
+	sizeof(struct msrp_session) + sizeof(struct leg) <= 512, "what an idle leg is: design 10");
 
 /* `congested` changed. */
 void msrp_session_status_changed(struct worker *worker, struct msrp_session *session);
