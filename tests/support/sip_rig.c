@@ -446,7 +446,10 @@ void sip_peer_open(struct sip_peer *peer, const struct sip_rig *rig, const char 
 	*peer = (struct sip_peer){ .rig = rig, .tcp = tcp };
 	snprintf(peer->name, sizeof(peer->name), "%s", name);
 	snprintf(peer->host, sizeof(peer->host), "%s", host);
-	peer->fd = bind_at(tcp ? SOCK_STREAM : SOCK_DGRAM, host, 0);
+	/* A datagram peer may be called back by TCP: its port is one that nobody's connection has. */
+	peer->fd = tcp ? bind_at(SOCK_STREAM, host, 0) : -1;
+	for (unsigned tries = 0; !tcp && peer->fd < 0 && tries < 100; tries++)
+		peer->fd = bind_at(SOCK_DGRAM, host, rig_free_port());
 	if (peer->fd < 0 || getsockname(peer->fd, (struct sockaddr *)&at, &len) < 0)
 		fail(peer, "no socket: %s", strerror(errno));
 	peer->port = ntohs(at.sin_port);
